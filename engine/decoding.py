@@ -1,0 +1,168 @@
+"""Batched, KV-cached generation that keeps, in the step itself, the state behind each `[SEG]`.
+
+The engine knows rows and steps; the model knows tensors. A row leaves the batch when its answer ends.
+
+Legend: `B` rows, `P` image tokens, `D` hidden size, `L` length of the longest prompt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from transformers import DynamicCache
+
+from engine.model.mglmm import MGLMM
+from engine.model.tokenizer import TextTokenizer
+from engine.sequence import Prefix
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How the next token is chosen: greedy at temperature 0, else drawn from the softmax."""
+
+    temperature: float = 0.0
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """One generated answer.
+
+    Attributes:
+        ids: the new tokens, without the stop token.
+        seg_states: `(n, D)`, the state behind each `[SEG]` of `ids`, in order.
+        truncated: the length limit came before the stop token.
+    """
+
+    ids: tuple[int, ...]
+    seg_states: Tensor
+    truncated: bool
+
+
+class Generator:
+    """Generates answers with one model.
+
+    Args:
+        model: in eval mode.
+        tokenizer: for the ids of `[SEG]` and the stop token.
+        sampling: how tokens are chosen; a seed gives the same draws for the same batches.
+    """
+
+    def __init__(self, model: MGLMM, tokenizer: TextTokenizer, sampling: Sampling | None = None) -> None:
+        self._model = model
+        self._tokenizer = tokenizer
+        self._sampling = sampling or Sampling()
+        self._draws = torch.Generator().manual_seed(self._sampling.seed)
+        # 0 keeps the state that the [SEG] token itself gives, one step after it was chosen.
+        self._delay = 1 + model.config.seg_state_offset
+
+    @torch.inference_mode()
+    def generate(
+        self, prefix: Prefix, tokens: Tensor, questions: Sequence[Sequence[int]], limit: int
+    ) -> list[Generated]:
+        """Answer one question per row.
+
+        Args:
+            prefix: the prompt prefix of the model.
+            tokens: `(B, P, D)` image tokens, a row per question.
+            questions: `B` lists of ids, without the prefix.
+            limit: most new tokens per answer; cut so that prompt and answer fit the model's positions.
+        """
+        if not questions:
+            return []
+        language = self._model.language_model
+        rows = [_Row() for _ in questions]
+        embedded, mask, positions = self._prompts(prefix, tokens, questions)
+        limit = min(limit, language.config.max_position_embeddings - embedded.shape[1])
+        if limit < 1:
+            raise ValueError(f"a prompt of {embedded.shape[1]} tokens leaves no room for an answer")
+        cache = DynamicCache(config=language.config)
+        active = rows
+        for _ in range(limit):
+            states = language.model(
+                inputs_embeds=embedded, attention_mask=mask, position_ids=positions, past_key_values=cache
+            ).last_hidden_state[:, -1]
+            chosen = self._choose(language.lm_head(states))
+            for row, state, token in zip(active, states, chosen.tolist(), strict=True):
+                row.take(state, token, self._tokenizer, self._delay)
+            keep = [i for i, row in enumerate(active) if not row.finished]
+            if not keep:
+                break
+            if len(keep) < len(active):
+                active = [active[i] for i in keep]
+                cache.batch_select_indices(torch.tensor(keep))
+                mask, positions, chosen = mask[keep], positions[keep], chosen[keep]
+            embedded = language.get_input_embeddings()(chosen[:, None])
+            mask = torch.cat([mask, mask.new_ones(len(active), 1)], dim=1)
+            positions = positions[:, -1:] + 1
+        if self._delay:
+            self._last_states(active, embedded, mask, positions, cache)
+        return [row.result(embedded.shape[-1]) for row in rows]
+
+    def _prompts(
+        self, prefix: Prefix, tokens: Tensor, questions: Sequence[Sequence[int]]
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Left-padded prompts: embeddings `(B, L, D)`, mask `(B, L)`, positions `(B, L)`."""
+        table = self._model.language_model.get_input_embeddings()
+        longest = max(map(len, questions))
+        pads = torch.tensor([longest - len(question) for question in questions])
+        ids = torch.tensor([[*question] + [self._tokenizer.pad] * (longest - len(question)) for question in questions])
+        embedded = torch.cat([prefix.embed(table, tokens), table(ids)], dim=1)
+        # Rolling a right-padded row by its padding makes it left-padded.
+        length = embedded.shape[1]
+        columns = (torch.arange(length)[None] - pads[:, None]) % length
+        embedded = embedded.gather(1, columns[..., None].expand_as(embedded))
+        positions = torch.arange(length)[None] - pads[:, None]
+        return embedded, (positions >= 0).long(), positions.clamp(min=0)
+
+    def _choose(self, logits: Tensor) -> Tensor:
+        if not self._sampling.temperature:
+            return logits.argmax(dim=-1)
+        share = torch.softmax(logits.float() / self._sampling.temperature, dim=-1)
+        return torch.multinomial(share, 1, generator=self._draws)[:, 0]
+
+    def _last_states(
+        self, active: Sequence[_Row], embedded: Tensor, mask: Tensor, positions: Tensor, cache: DynamicCache
+    ) -> None:
+        """A `[SEG]` that came last still needs the state that it gives itself."""
+        if any(row.waiting for row in active):
+            states = self._model.language_model.model(
+                inputs_embeds=embedded, attention_mask=mask, position_ids=positions, past_key_values=cache
+            ).last_hidden_state[:, -1]
+            for row, state in zip(active, states, strict=True):
+                row.deliver(state)
+
+
+class _Row:
+    """The answer of one row while it grows."""
+
+    def __init__(self) -> None:
+        self.finished = False
+        self.waiting = False
+        self._ids: list[int] = []
+        self._states: list[Tensor] = []
+
+    def take(self, state: Tensor, token: int, tokenizer: TextTokenizer, delay: int) -> None:
+        """A step has chosen `token` from `state`."""
+        self.deliver(state)
+        if token == tokenizer.eos:
+            self.finished = True
+            return
+        self._ids.append(token)
+        if token == tokenizer.seg:
+            self.waiting = True
+            if not delay:
+                self.deliver(state)
+
+    def deliver(self, state: Tensor) -> None:
+        """Give a waiting `[SEG]` its state."""
+        if self.waiting:
+            self._states.append(state)
+            self.waiting = False
+
+    def result(self, hidden: int) -> Generated:
+        states = torch.stack(self._states) if self._states else torch.zeros(0, hidden)
+        return Generated(tuple(self._ids), states, truncated=not self.finished)

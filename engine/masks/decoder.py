@@ -1,0 +1,99 @@
+"""Mask decoder sessions: the same masks by ONNX Runtime or by torch.
+
+Legend: `B` images, `N` masks, `C` channels, `g` side of the embedding, `m` side of the low-res masks.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, Protocol
+
+import numpy as np
+import onnxruntime
+import torch
+from torch import Tensor
+
+from engine.errors import UsageError
+from engine.model.checkpoint import Checkpoint
+from engine.model.mask_head import MaskHead
+
+Backend = Literal["onnx", "torch"]
+
+EMBEDDINGS, PROMPTS, IMAGE_INDEX = "image_embeddings", "prompt_vectors", "image_index"
+LOW_RES = "low_res_masks"
+
+
+class MaskDecoder(Protocol):
+    """Decodes all masks of a batch in one call."""
+
+    def __call__(self, embeddings: Tensor, prompts: Tensor, image_index: Tensor) -> Tensor:
+        """`(B, C, g, g)`, `(N, C)`, `(N,)` int64 to low-res mask logits `(N, m, m)`."""
+        ...
+
+
+class TorchMaskDecoder:
+    """Runs the network's own mask head."""
+
+    def __init__(self, head: MaskHead) -> None:
+        self._head = head
+
+    @torch.inference_mode()
+    def __call__(self, embeddings: Tensor, prompts: Tensor, image_index: Tensor) -> Tensor:
+        """See `MaskDecoder`."""
+        return self._head(embeddings, prompts, image_index)
+
+
+class OnnxMaskDecoder:
+    """Runs an exported mask decoder, on CUDA where ONNX Runtime has it, else on the CPU.
+
+    Raises:
+        UsageError: if ONNX Runtime can't load the file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = torch.get_num_threads()
+        # Below errors, ONNX Runtime prints remarks about its own providers.
+        options.log_severity_level = 3
+        wanted = ("CUDAExecutionProvider", "CPUExecutionProvider") if torch.cuda.is_available() else (
+            "CPUExecutionProvider",
+        )
+        providers = [name for name in wanted if name in onnxruntime.get_available_providers()]
+        try:
+            self._session = onnxruntime.InferenceSession(str(path), options, providers=providers)
+        except Exception as error:  # ONNX Runtime's exceptions have no public base class
+            raise UsageError(f"{path}: ONNX Runtime can't load it: {error}") from error
+        # The file also resizes to a photograph's size; the engine does that elsewhere, so only low-res is run.
+        self._run = onnxruntime.RunOptions()
+        self._run.only_execute_path_to_fetches = True
+        self._unused = {
+            entry.name: np.ones(2, np.int64)
+            for entry in self._session.get_inputs()
+            if entry.name not in (EMBEDDINGS, PROMPTS, IMAGE_INDEX)
+        }
+
+    def __call__(self, embeddings: Tensor, prompts: Tensor, image_index: Tensor) -> Tensor:
+        """See `MaskDecoder`."""
+        feeds = {
+            EMBEDDINGS: embeddings.float().numpy(force=True),
+            PROMPTS: prompts.float().numpy(force=True),
+            IMAGE_INDEX: image_index.numpy(force=True),
+        }
+        (low_res,) = self._session.run([LOW_RES], feeds | self._unused, self._run)
+        return torch.from_numpy(low_res)
+
+
+def open_mask_decoder(checkpoint: Checkpoint, backend: Backend) -> MaskDecoder:
+    """The session of a model's mask decoder.
+
+    Raises:
+        UsageError: if `onnx` is asked for and the model folder has no exported decoder.
+    """
+    if backend == "torch":
+        return TorchMaskDecoder(checkpoint.model.mask_head)
+    if checkpoint.decoder is None:
+        raise UsageError(
+            f"{checkpoint.folder} has no exported mask decoder: run `mglmm export onnx {checkpoint.folder}`, "
+            "or use --decoder torch"
+        )
+    return OnnxMaskDecoder(checkpoint.decoder)

@@ -1,0 +1,58 @@
+"""Global encoders: the whole photograph to a row of image tokens for the language model.
+
+Legend: `B` images, `P` image tokens, `D` channels of a token before the projector.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from transformers import CLIPVisionConfig, CLIPVisionModel
+
+from engine.model.config import ClipConfig, PyramidTokensConfig
+from engine.model.pixel_encoder import PixelFeatures
+
+
+class ClipTower(nn.Module):
+    """Patch tokens of one hidden layer of a CLIP vision tower; the CLS token is dropped."""
+
+    def __init__(self, config: ClipConfig) -> None:
+        super().__init__()
+        self.select_layer = config.select_layer
+        self.channels = config.hidden_size
+        self.tower = CLIPVisionModel(
+            CLIPVisionConfig(
+                image_size=config.image_size,
+                patch_size=config.patch_size,
+                hidden_size=config.hidden_size,
+                intermediate_size=config.intermediate_size,
+                num_hidden_layers=config.num_hidden_layers,
+                num_attention_heads=config.num_attention_heads,
+            )
+        )
+
+    def forward(self, view: Tensor | None, features: PixelFeatures) -> Tensor:
+        """`view` `(B, 3, s, s)`, the CLIP view; returns `(B, P, D)`."""
+        if view is None:
+            raise ValueError("a CLIP tower needs the global view")
+        hidden = self.tower(view, output_hidden_states=True).hidden_states
+        return hidden[self.select_layer][:, 1:]
+
+
+class PyramidTokens(nn.Module):
+    """Tokens from the pixel encoder's features: its last level and its embedding, on one coarse grid."""
+
+    def __init__(self, config: PyramidTokensConfig, coarse_channels: int, embedding_channels: int) -> None:
+        super().__init__()
+        self.side = config.tokens_per_side
+        self.channels = coarse_channels + embedding_channels
+        self.position = nn.Parameter(torch.zeros(self.side**2, self.channels))
+
+    def forward(self, view: Tensor | None, features: PixelFeatures) -> Tensor:
+        """Returns `(B, P, D)`; `view` is not looked at, since one backbone serves both views."""
+        if features.coarse is None:
+            raise ValueError("pyramid tokens need a pixel encoder with a pyramid")
+        size = (self.side, self.side)
+        both = (F.adaptive_avg_pool2d(features.coarse, size), F.adaptive_avg_pool2d(features.embedding, size))
+        return torch.cat(both, dim=1).flatten(2).transpose(1, 2) + self.position

@@ -1,0 +1,111 @@
+"""Pixel encoders: a square, padded photograph to the image embedding that the mask decoder reads.
+
+Legend: `B` images, `S` side of the pixel view, `g` side of the grid, `C` channels of the embedding.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+import timm
+import torch.nn.functional as F
+from segment_anything.modeling import ImageEncoderViT
+from torch import Tensor, nn
+
+from engine.model.config import PyramidConfig, SamEncoderConfig
+
+
+@dataclass(frozen=True, slots=True)
+class PixelFeatures:
+    """Output of a pixel encoder.
+
+    Attributes:
+        embedding: `(B, C, g, g)`, the image embedding.
+        coarse: `(B, D, s, s)`, the last level of a pyramid, or None where there is no pyramid.
+    """
+
+    embedding: Tensor
+    coarse: Tensor | None
+
+
+class SamPixelEncoder(nn.Module):
+    """SAM's image encoder (ViT with windowed attention and relative positions)."""
+
+    def __init__(self, config: SamEncoderConfig) -> None:
+        super().__init__()
+        self.vit = ImageEncoderViT(
+            img_size=config.image_size,
+            patch_size=config.patch_size,
+            embed_dim=config.embed_dim,
+            depth=config.depth,
+            num_heads=config.num_heads,
+            mlp_ratio=4,
+            out_chans=config.out_channels,
+            norm_layer=partial(nn.LayerNorm, eps=1e-6),
+            use_rel_pos=True,
+            window_size=config.window_size,
+            global_attn_indexes=config.global_attn_indexes,
+        )
+
+    def forward(self, pixels: Tensor) -> PixelFeatures:
+        """`pixels` `(B, 3, S, S)`, normalised and zero-padded."""
+        return PixelFeatures(self.vit(pixels), None)
+
+
+class Pyramid(nn.Module):
+    """A timm backbone whose levels of stride 4 to 32 are fused on a grid of one cell per 12 x 12 pixels.
+
+    The stride-4 level enters through a 3 x 3 convolution of stride 3, which keeps what lies inside a cell as
+    channels: the mask decoder can draw borders finer than its grid.
+    """
+
+    def __init__(self, config: PyramidConfig) -> None:
+        super().__init__()
+        self.grid = config.grid
+        self.backbone = timm.create_model(
+            config.backbone, features_only=True, out_indices=(1, 2, 3, 4), pretrained=False
+        )
+        fine, *rest = self.backbone.feature_info.channels()
+        dim = config.out_channels
+        self.coarse_channels: int = rest[-1]
+        self.fine = nn.Conv2d(fine, dim, kernel_size=3, stride=3)
+        self.laterals = nn.ModuleList(nn.Conv2d(channels, dim, kernel_size=1) for channels in rest)
+        self.fuse = nn.ModuleList(_Residual(dim) for _ in range(2))
+        self.norm = nn.GroupNorm(1, dim)
+
+    def forward(self, pixels: Tensor) -> PixelFeatures:
+        """`pixels` `(B, 3, S, S)`, normalised and zero-padded."""
+        fine, *rest = self.backbone(pixels)
+        x = self.fine(fine)
+        for lateral, level in zip(self.laterals, rest, strict=True):
+            x = x + F.interpolate(lateral(level), size=x.shape[-2:], mode="bilinear", align_corners=False)
+        for block in self.fuse:
+            x = block(x)
+        return PixelFeatures(self.norm(x), rest[-1])
+
+
+class _Residual(nn.Module):
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.norm = nn.GroupNorm(8, dim)
+        self.mix = nn.Conv2d(dim, dim, kernel_size=3, padding=1)
+        self.out = nn.Conv2d(dim, dim, kernel_size=3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.out(F.gelu(self.mix(self.norm(x))))
+
+
+def build_pixel_encoder(config: SamEncoderConfig | PyramidConfig) -> SamPixelEncoder | Pyramid:
+    """The pixel encoder that `config` names, with random weights."""
+    return SamPixelEncoder(config) if isinstance(config, SamEncoderConfig) else Pyramid(config)
+
+
+def freeze_batch_norm(module: nn.Module) -> None:
+    """Keep every batch norm on its stored statistics, which small batches would spoil."""
+    for child in module.modules():
+        if isinstance(child, nn.modules.batchnorm._BatchNorm):
+            child.eval()
+
+
+__all__ = ["PixelFeatures", "Pyramid", "SamPixelEncoder", "build_pixel_encoder", "freeze_batch_norm"]

@@ -1,0 +1,63 @@
+"""Named configurations: `nano` (the embedded model), `7b` and `13b` (the paper's parts and sizes)."""
+
+from __future__ import annotations
+
+from engine.model.config import (
+    ClipConfig,
+    LanguageConfig,
+    MaskDecoderConfig,
+    ModelConfig,
+    PyramidConfig,
+    PyramidTokensConfig,
+    SamEncoderConfig,
+)
+
+NANO = ModelConfig(
+    name="nano",
+    global_encoder=PyramidTokensConfig(tokens_per_side=12),
+    language=LanguageConfig(
+        options={
+            "vocab_size": 3072,
+            "hidden_size": 256,
+            "intermediate_size": 704,
+            "num_hidden_layers": 6,
+            "num_attention_heads": 8,
+            "num_key_value_heads": 8,
+            "max_position_embeddings": 1024,
+            "tie_word_embeddings": True,
+        }
+    ),
+    pixel_encoder=PyramidConfig(image_size=384, out_channels=128),
+    mask_decoder=MaskDecoderConfig(dim=128, mlp_dim=512),
+    template="nano",
+    max_new_tokens=192,
+)
+
+
+def _vicuna(name: str, hidden: int, intermediate: int, layers: int, heads: int) -> ModelConfig:
+    return ModelConfig(
+        name=name,
+        global_encoder=ClipConfig(),
+        language=LanguageConfig(
+            options={
+                # 32,000 of LLaMA and the 7 added tokens of MGLMM.
+                "vocab_size": 32007,
+                "hidden_size": hidden,
+                "intermediate_size": intermediate,
+                "num_hidden_layers": layers,
+                "num_attention_heads": heads,
+                "num_key_value_heads": heads,
+                "max_position_embeddings": 4096,
+                "rms_norm_eps": 1e-5,
+                "tie_word_embeddings": False,
+            }
+        ),
+        pixel_encoder=SamEncoderConfig(),
+    )
+
+
+PRESETS: dict[str, ModelConfig] = {
+    "nano": NANO,
+    "7b": _vicuna("7b", 4096, 11008, 32, 32),
+    "13b": _vicuna("13b", 5120, 13824, 40, 40),
+}

@@ -1,0 +1,88 @@
+"""Text to token ids and back, with the tokens of the unified format.
+
+Tags swallow the white space in front of them, so `<p> a cup </p> [SEG]` is `<p>`, ` a`, ` cup`, `</p>`, `[SEG]`
+and the token before `[SEG]` is always `</p>` or another `[SEG]`. `decode` writes the spaces back.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
+
+from engine.errors import UsageError
+from engine.grammar import PHRASE_CLOSE, PHRASE_OPEN, SEG
+
+BOS, EOS, PAD = "<s>", "</s>", "<pad>"
+IM_START, IM_END = "<im_start>", "<im_end>"
+_SPECIAL = (PAD, BOS, EOS, IM_START, IM_END, PHRASE_OPEN, PHRASE_CLOSE, SEG)
+_TAG = re.compile(r"\s*(<p>|</p>|\[SEG\])")
+
+
+class TextTokenizer:
+    """A `tokenizers` tokenizer that has the tokens of the unified format."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._tokenizer = tokenizer
+        missing = [token for token in _SPECIAL if tokenizer.token_to_id(token) is None]
+        if missing:
+            raise UsageError(f"the tokenizer lacks {', '.join(missing)}: it is not one of a model of mglmm")
+        self.seg = self._id(SEG)
+        self.bos, self.eos, self.pad = self._id(BOS), self._id(EOS), self._id(PAD)
+
+    def _id(self, token: str) -> int:
+        found = self._tokenizer.token_to_id(token)
+        assert found is not None
+        return found
+
+    @property
+    def size(self) -> int:
+        """Number of tokens, added ones included."""
+        return self._tokenizer.get_vocab_size()
+
+    def encode(self, text: str) -> list[int]:
+        """Ids of `text`, without `<s>` or `</s>` that it does not hold itself."""
+        return self._tokenizer.encode(text, add_special_tokens=False).ids
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Text of `ids`, tags kept and spaced as the unified format writes them; `</s>` and padding dropped."""
+        kept = [i for i in ids if i not in (self.bos, self.eos, self.pad)]
+        return _TAG.sub(r" \1", self._tokenizer.decode(kept, skip_special_tokens=False)).strip()
+
+    def save(self, folder: Path) -> None:
+        """Write `tokenizer.json` into `folder`."""
+        self._tokenizer.save(str(folder / "tokenizer.json"))
+
+    @classmethod
+    def load(cls, folder: Path) -> TextTokenizer:
+        """Read `tokenizer.json` of `folder`.
+
+        Raises:
+            UsageError: if it is missing or can't be read.
+        """
+        path = folder / "tokenizer.json"
+        if not path.is_file():
+            raise UsageError(f"{folder}: tokenizer.json is missing")
+        try:
+            return cls(Tokenizer.from_file(str(path)))
+        except UsageError:
+            raise
+        except Exception as error:  # tokenizers raises bare Exception
+            raise UsageError(f"{path}: not a tokenizer: {error}") from error
+
+    @classmethod
+    def train(cls, texts: Iterable[str], vocabulary: int) -> TextTokenizer:
+        """Byte-level BPE over `texts`, with at most `vocabulary` tokens."""
+        tokenizer = Tokenizer(models.BPE())
+        tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        tokenizer.decoder = decoders.ByteLevel()
+        trainer = trainers.BpeTrainer(
+            vocab_size=vocabulary,
+            special_tokens=[AddedToken(token, lstrip=True, special=True) for token in _SPECIAL],
+            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+            show_progress=False,
+        )
+        tokenizer.train_from_iterator((_TAG.sub(" ", text) for text in texts), trainer)
+        return cls(tokenizer)

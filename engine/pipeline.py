@@ -1,0 +1,187 @@
+"""Photographs in, records out, in input order: bounded stages around the batches of the model.
+
+    sources -> decode (threads) -> [ encode -> answer -> low-res masks ] -> full masks, RLE (threads) -> records
+
+Everything between two stages is bounded, so memory depends on the batch size, not on the number of photographs.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+
+from engine.answering import Answered, Answerer, Asked
+from engine.decoding import Sampling
+from engine.errors import PhotographError, UsageError
+from engine.images.decode import decode
+from engine.images.sources import Source
+from engine.images.transforms import Views, make_views
+from engine.masks.decoder import Backend, open_mask_decoder
+from engine.masks.postprocess import to_masks
+from engine.model.checkpoint import Checkpoint
+from engine.prompts import Task, instruction
+from engine.records import Failure, PhotoRecord, SegCap
+
+Wanted = Literal["panoptic", "fine", "both"]
+Outcome = tuple[Source, PhotoRecord | Failure]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What is asked about each photograph, and how.
+
+    Attributes:
+        granularity: `panoptic`: one question about the whole scene; `fine`: one about each object in it;
+            `both`: first the one, then the others.
+        max_children: at most so many fine-grained questions per photograph.
+        instruction: the user's own question, instead of the granularities.
+        label: the fine-grained question about this object, instead of the granularities.
+        batch_size: photographs in a batch.
+        max_new_tokens: longest answer; None is what the model was made for.
+        temperature: 0 is greedy decoding.
+        seed: of sampling.
+        decoder: what runs the mask decoder.
+    """
+
+    granularity: Wanted = "both"
+    max_children: int = 4
+    instruction: str | None = None
+    label: str | None = None
+    batch_size: int = 8
+    max_new_tokens: int | None = None
+    temperature: float = 0.0
+    seed: int = 0
+    decoder: Backend = "onnx"
+
+    def __post_init__(self) -> None:
+        if self.instruction is not None and self.label is not None:
+            raise UsageError("an instruction and a label exclude each other: give one of them")
+        if self.batch_size < 1 or self.max_children < 0 or self.temperature < 0:
+            raise UsageError("batch_size must be at least 1, max_children and temperature at least 0")
+
+    def question(self) -> Asked:
+        """The first question about every photograph."""
+        if self.instruction is not None:
+            return Asked("custom", self.instruction)
+        if self.label is not None:
+            return Asked("fine", instruction(Task.FINE_SEGCAP, label=self.label))
+        return Asked("panoptic", instruction(Task.PANOPTIC_SEGCAP))
+
+    @property
+    def children(self) -> int:
+        """Fine-grained questions that may follow the first one."""
+        follow = self.instruction is None and self.label is None and self.granularity != "panoptic"
+        return self.max_children if follow else 0
+
+
+class Pipeline:
+    """Runs one model over any number of photographs."""
+
+    def __init__(self, checkpoint: Checkpoint, options: Options | None = None) -> None:
+        self._options = options or Options()
+        self._config = checkpoint.config
+        self._answerer = Answerer(
+            checkpoint,
+            open_mask_decoder(checkpoint, self._options.decoder),
+            Sampling(self._options.temperature, self._options.seed),
+            self._options.max_new_tokens or checkpoint.config.max_new_tokens,
+        )
+
+    def run(self, sources: Iterable[Source]) -> Iterator[Outcome]:
+        """One outcome per source, in order; a photograph that can't be done gives a `Failure`."""
+        size = self._options.batch_size
+        with ThreadPoolExecutor(2, "decode") as decoders, ThreadPoolExecutor(2, "encode") as encoders:
+            finished: deque[tuple[Source, Future[PhotoRecord] | Failure]] = deque()
+            for batch in _batched(_ahead(decoders, self._open, sources, 2 * size), size):
+                finished += self._batch(batch, encoders)
+                while len(finished) > 2 * size:
+                    yield _result(finished.popleft())
+            while finished:
+                yield _result(finished.popleft())
+
+    def ask(self, path: Path, question: str) -> SegCap:
+        """One question about one photograph.
+
+        Raises:
+            PhotographError: if the photograph can't be used.
+        """
+        views = make_views(decode(path), self._config)
+        (answers,) = self._answerer.answer([views], Asked("custom", question), children=0)
+        (answered,) = answers
+        side = self._config.pixel_encoder.image_size
+        return answered.segcap(to_masks(answered.low_res, views.frame, side))
+
+    def _open(self, source: Source) -> Views | Failure:
+        try:
+            return make_views(decode(source.path), self._config)
+        except PhotographError as error:
+            return Failure(source.file_name, error.stage, error.reason)
+
+    def _batch(
+        self, batch: list[tuple[Source, Views | Failure]], encoders: ThreadPoolExecutor
+    ) -> Iterator[tuple[Source, Future[PhotoRecord] | Failure]]:
+        """The model stages of one batch; results keep the batch's order."""
+        readable = [(source, views) for source, views in batch if isinstance(views, Views)]
+        answered = iter(self._answers([views for _, views in readable]))
+        for source, views in batch:
+            if isinstance(views, Failure):
+                yield source, views
+                continue
+            answers = next(answered)
+            if isinstance(answers, str):
+                yield source, Failure(source.file_name, "model", answers)
+            else:
+                yield source, encoders.submit(self._record, source, views, answers)
+
+    def _answers(self, views: list[Views]) -> list[list[Answered] | str]:
+        """Answers of each photograph, or the reason why the model could not give them."""
+        if not views:
+            return []
+        try:
+            return list(self._answerer.answer(views, self._options.question(), self._options.children))
+        except (RuntimeError, MemoryError) as error:
+            if len(views) == 1:
+                return [" ".join(str(error).split()) or type(error).__name__]
+            # One photograph must not take its batch down.
+            return [one for view in views for one in self._answers([view])]
+
+    def _record(self, source: Source, views: Views, answers: list[Answered]) -> PhotoRecord:
+        side = self._config.pixel_encoder.image_size
+        if self._options.granularity == "fine" and self._options.children:
+            # The panoptic answer only served to find the objects.
+            answers = [answer.orphan() for answer in answers[1:]]
+        segcaps = tuple(answer.segcap(to_masks(answer.low_res, views.frame, side)) for answer in answers)
+        return PhotoRecord(source.file_name, views.frame.width, views.frame.height, segcaps)
+
+
+def _ahead(
+    pool: ThreadPoolExecutor, work: Callable[[Source], Views | Failure], sources: Iterable[Source], depth: int
+) -> Iterator[tuple[Source, Views | Failure]]:
+    """Work on up to `depth` sources ahead of the one that is asked for; order is kept."""
+    waiting: deque[tuple[Source, Future[Views | Failure]]] = deque()
+    for source in sources:
+        waiting.append((source, pool.submit(work, source)))
+        if len(waiting) > depth:
+            first, future = waiting.popleft()
+            yield first, future.result()
+    for first, future in waiting:
+        yield first, future.result()
+
+
+def _batched(
+    items: Iterable[tuple[Source, Views | Failure]], size: int
+) -> Iterator[list[tuple[Source, Views | Failure]]]:
+    iterator = iter(items)
+    while batch := list(itertools.islice(iterator, size)):
+        yield batch
+
+
+def _result(finished: tuple[Source, Future[PhotoRecord] | Failure]) -> Outcome:
+    source, outcome = finished
+    return source, outcome if isinstance(outcome, Failure) else outcome.result()

