@@ -23,12 +23,12 @@ from engine.model.presets import PRESETS
 from engine.model.tokenizer import TextTokenizer
 from engine.sequence import PromptWriter
 from trainer.auxiliary import SemanticHead
-from trainer.backbone import freeze_stages, load_backbone
+from trainer.backbone import freeze_stages, keep_depthwise_float32, load_backbone
 from trainer.batches import ExampleWriter
-from trainer.data.corpus import corpus
+from trainer.data.corpus import corpus, training_folders
 from trainer.data.folders import Folder
 from trainer.recipe import Recipe, read_recipe
-from trainer.sampling import batches, training_folders
+from trainer.sampling import batches
 from trainer.step import forward
 
 STATE, LOG, MODEL = "state.pt", "log.jsonl", "model"
@@ -61,7 +61,7 @@ def train(recipe_path: Path, out: Path) -> Path:
     out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(recipe.seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    folders = training_folders(recipe.data)
+    folders: dict[str, Folder] = {folder.kind: folder for folder in training_folders(recipe.data)}
     tokenizer = _tokenizer(recipe, out)
     run = _start(recipe, folders, device)
     _resume(run, recipe, out, device)
@@ -91,6 +91,8 @@ def _start(recipe: Recipe, folders: dict[str, Folder], device: torch.device) -> 
             raise UsageError(f"model {recipe.model!r} has no backbone to start from a package")
         load_backbone(model.pixel_encoder.backbone, recipe.backbone)
         freeze_stages(model.pixel_encoder.backbone, recipe.backbone.frozen_stages)
+        if recipe.bf16 and device.type == "cpu":
+            keep_depthwise_float32(model.pixel_encoder.backbone)
         backbone = [p for p in model.pixel_encoder.backbone.parameters() if p.requires_grad]
     model.to(device).pixel_encoder.to(memory_format=torch.channels_last)
     classes = {name: len(folder.classes) for name, folder in folders.items() if folder.classes}
@@ -142,8 +144,9 @@ def _optimise(
         masks = torch.randperm(len(batch.masks), generator=draw)[: recipe.masks_per_step]
         with torch.autocast(device.type, dtype=torch.bfloat16, enabled=recipe.bf16):
             losses = forward(run.model, run.head, prefix, batch, recipe.loss, masks.to(device))
-        if not math.isfinite(float(losses.total)):
-            raise MglmmError(f"the loss is {float(losses.total)} at step {run.step}; {out / STATE} continues before it")
+        total = float(losses.total.detach())
+        if not math.isfinite(total):
+            raise MglmmError(f"the loss is {total} at step {run.step}; {out / STATE} continues before it")
         run.optimizer.zero_grad(set_to_none=True)
         losses.total.backward()
         nn.utils.clip_grad_norm_([p for g in run.optimizer.param_groups for p in g["params"]], recipe.optimizer.clip)

@@ -6,7 +6,6 @@ So a run that was killed continues with the very examples that it would have see
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,13 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 from trainer.batches import Batch, Example, ExampleWriter, collate
 from trainer.data.augment import augment
 from trainer.data.compose import conversations
-from trainer.data.folders import Folder, camvid, captioned, ccp, coco, one_person
-
-
-def training_folders(root: Path) -> dict[str, Folder]:
-    """The training splits of every set under `root`, by name."""
-    folders = (ccp(root, "train"), camvid(root, "train"), coco(root, "train"), one_person(root), captioned(root))
-    return {folder.kind: folder for folder in folders}
+from trainer.data.folders import Folder
 
 
 class _Examples(Dataset[Example]):

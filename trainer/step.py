@@ -30,7 +30,7 @@ class Losses:
 
     def numbers(self) -> dict[str, float]:
         """For the log."""
-        return {name: round(float(getattr(self, name)), 5) for name in self.__slots__}
+        return {name: round(float(getattr(self, name).detach()), 5) for name in self.__slots__}
 
 
 def forward(

@@ -1,0 +1,209 @@
+"""A picture of an answer: masks over the photograph, and under it the caption with its phrases in their colours.
+
+Phrase and masks share a colour and a small number. There is one cell per answer, the cells in a grid.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from math import ceil
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from engine.masks.rle import decode
+from engine.records import PhotoRecord, SegCap
+from exporters.atomic import replacing
+from exporters.panel import PANEL, Style, colour_of, draw_panel, draw_tag, tag_size
+
+_LONGEST_SIDE = 1600
+_NARROWEST_CELL = 400
+_OPACITY = 0.5
+_GAP = 12
+_THUMBNAIL = 96  # pixels; where a tag goes need not be known better
+
+
+def draw(image: np.ndarray, record: PhotoRecord) -> Image.Image:
+    """Draw all answers about a photograph.
+
+    Args:
+        image: the photograph, uint8 `(H, W, 3)`, of the record's height and width.
+        record: its answers; one without any gives the bare photograph.
+
+    Returns:
+        RGB; a photograph of more than 1600 pixels on its longest side is drawn smaller.
+
+    Raises:
+        ValueError: if the photograph is not of the record's size.
+    """
+    if image.shape != (record.height, record.width, 3):
+        raise ValueError(f"the record is of {record.width} x {record.height} pixels, the photograph {image.shape}")
+    photograph = Image.fromarray(image)
+    scale = min(1.0, _LONGEST_SIDE / max(photograph.size))
+    if scale < 1:
+        size = (max(1, round(record.width * scale)), max(1, round(record.height * scale)))
+        photograph = photograph.resize(size, Image.Resampling.LANCZOS)
+    if not record.segcaps:
+        return photograph
+    style = Style.for_width(max(photograph.width, _NARROWEST_CELL))
+    return _grid([_draw_cell(photograph, record, segcap, style) for segcap in record.segcaps], photograph)
+
+
+def overlay_path(out: Path, file_name: str) -> Path:
+    """Where the overlay of a photograph goes: `OUT/overlays/<file_name>.jpg`.
+
+    Raises:
+        ValueError: if that would lie outside the folder.
+    """
+    name = PurePosixPath(file_name)
+    if name.is_absolute() or ".." in name.parts or not name.name:
+        raise ValueError(f"{file_name!r} is not a name below the output folder")
+    return out / "overlays" / f"{name}.jpg"
+
+
+def write_overlay(path: Path, image: np.ndarray, record: PhotoRecord) -> None:
+    """Draw a photograph's answers into a JPEG or PNG file, by the path's suffix; folders are made.
+
+    Raises:
+        ValueError: for another suffix, or as `draw`.
+        OSError: if the file can't be written.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in (".jpg", ".jpeg", ".png"):
+        raise ValueError(f"{os.fspath(path)}: an overlay is a .jpg or .png file")
+    picture = draw(image, record)
+    with replacing(path) as file:
+        if suffix == ".png":
+            picture.save(file, "PNG")
+        else:
+            picture.save(file, "JPEG", quality=92, subsampling=0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Marked:
+    """A mask to paint: pixels `(H, W)` bool, and the number of its phrase, counted from 1."""
+
+    pixels: np.ndarray
+    number: int
+
+
+def _draw_cell(photograph: Image.Image, record: PhotoRecord, segcap: SegCap, style: Style) -> Image.Image:
+    """The photograph with an answer's masks, above its caption."""
+    numbers: dict[int, int] = {}
+    masks: list[_Marked] = []
+    for index, phrase in enumerate(segcap.answer.phrases):
+        for seg in phrase.segs:
+            pixels = _resized(decode(segcap.masks[seg].rle), photograph.size)
+            if pixels.any():
+                number = numbers.setdefault(index, len(numbers) + 1)
+                masks.append(_Marked(pixels, number))
+    width = max(photograph.width, _NARROWEST_CELL)
+    panel = draw_panel(_heading(record, segcap), segcap.answer, numbers, style, width)
+    cell = Image.new("RGB", (width, photograph.height + panel.height), PANEL)
+    cell.paste(_paint(photograph, masks, style), ((width - photograph.width) // 2, 0))
+    cell.paste(panel, (0, photograph.height))
+    return cell
+
+
+def _heading(record: PhotoRecord, segcap: SegCap) -> str:
+    if segcap.granularity == "panoptic":
+        return "Panoptic"
+    about = segcap.instruction
+    if segcap.parent is not None:
+        phrases = record.segcaps[segcap.parent.segcap].answer.phrases
+        about = next((phrase.text for phrase in phrases if segcap.parent.seg in phrase.segs), "") or about
+    return f"Fine-grained: {about}" if segcap.granularity == "fine" else about
+
+
+def _grid(cells: list[Image.Image], photograph: Image.Image) -> Image.Image:
+    """Cells in rows, upright photographs three and others two beside each other."""
+    columns = min(len(cells), 3 if photograph.height > photograph.width else 2)
+    rows = [cells[first : first + columns] for first in range(0, len(cells), columns)]
+    heights = [max(cell.height for cell in row) for row in rows]
+    width = cells[0].width
+    size = (columns * width + (columns - 1) * _GAP, sum(heights) + (ceil(len(cells) / columns) - 1) * _GAP)
+    grid = Image.new("RGB", size, PANEL)
+    top = 0
+    for row, height in zip(rows, heights, strict=True):
+        for column, cell in enumerate(row):
+            grid.paste(cell, (column * (width + _GAP), top))
+        top += height + _GAP
+    return grid
+
+
+def _resized(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """A mask `(H, W)` bool at another `size` (width, height)."""
+    if (pixels.shape[1], pixels.shape[0]) == size:
+        return pixels
+    smaller = Image.fromarray(pixels).convert("L").resize(size, Image.Resampling.BOX)
+    return np.asarray(smaller) >= 128
+
+
+def _paint(photograph: Image.Image, masks: list[_Marked], style: Style) -> Image.Image:
+    """Tint the masks; where they overlap the smallest is on top, so that a part shows on its whole."""
+    pixels = np.array(photograph)
+    top = np.full(pixels.shape[:2], -1, dtype=np.int32)
+    ordered = sorted(masks, key=lambda mask: -int(mask.pixels.sum()))
+    for index, mask in enumerate(ordered):
+        top[mask.pixels] = index
+    thickness = max(1, round(photograph.width / 500))
+    for index, mask in enumerate(ordered):
+        colour = np.array(colour_of(mask.number), dtype=np.float32)
+        shown = top == index
+        pixels[shown] = np.round(pixels[shown] * (1 - _OPACITY) + colour * _OPACITY).astype(np.uint8)
+        pixels[shown & _edge(mask.pixels, thickness)] = colour.astype(np.uint8)
+    painted = Image.fromarray(pixels)
+    _draw_tags(painted, [(mask.number, mask.pixels & (top == index)) for index, mask in enumerate(ordered)], style)
+    return painted
+
+
+def _edge(pixels: np.ndarray, thickness: int) -> np.ndarray:
+    inner = pixels
+    for _ in range(thickness):
+        inner = _eroded(inner, beyond=True)
+    return pixels & np.logical_not(inner)
+
+
+def _eroded(pixels: np.ndarray, *, beyond: bool) -> np.ndarray:
+    """Without the pixels that touch one outside the mask; `beyond` says what lies outside the frame."""
+    around = np.pad(pixels, 1, constant_values=beyond)
+    return np.logical_and.reduce(
+        [pixels, around[:-2, 1:-1], around[2:, 1:-1], around[1:-1, :-2], around[1:-1, 2:]],
+    )
+
+
+def _draw_tags(painted: Image.Image, shown: list[tuple[int, np.ndarray]], style: Style) -> None:
+    """Put a tag on each mask that can be seen, largest first; one that finds no room is left out."""
+    pen = ImageDraw.Draw(painted)
+    taken: list[tuple[int, int, int]] = []  # left, middle, width
+    for number, pixels in shown:
+        if not pixels.any():
+            continue
+        width, height = tag_size(number, style)
+        x, y = _innermost(pixels)
+        left = min(max(0, x - width // 2), max(0, painted.width - width))
+        middle = min(max(height // 2 + 1, y), max(height // 2 + 1, painted.height - height // 2 - 1))
+        # Tags of neighbours move down until they are free.
+        while any(-width < left - other < size and abs(middle - at) <= height for other, at, size in taken):
+            middle += 1
+        if middle + height / 2 <= painted.height:
+            taken.append((left, middle, width))
+            draw_tag(pen, number, style, left, middle)
+
+
+def _innermost(pixels: np.ndarray) -> tuple[int, int]:
+    """`x, y` of a pixel about as far from the mask's edge as any."""
+    rows, columns = np.flatnonzero(pixels.any(axis=1)), np.flatnonzero(pixels.any(axis=0))
+    top, left = int(rows[0]), int(columns[0])
+    inside = pixels[top : int(rows[-1]) + 1, left : int(columns[-1]) + 1]
+    step = ceil(max(inside.shape) / _THUMBNAIL)
+    core = inside[::step, ::step]
+    if not core.any():  # too thin for the thumbnail
+        core, step = inside, 1
+    while (smaller := _eroded(core, beyond=False)).any():
+        core = smaller
+    points = np.argwhere(core)
+    y, x = points[np.abs(points - points.mean(axis=0)).sum(axis=1).argmin()]
+    return left + int(x) * step, top + int(y) * step

@@ -1,0 +1,29 @@
+"""`mglmm export`: a model's parts in other formats."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from mglmm_cli.lazy import LazyCommand, LazyGroup
+
+export = LazyGroup(
+    name="export",
+    help="Write a model's parts in other formats.",
+    lazy={"onnx": LazyCommand("mglmm_cli.export:onnx", "The mask decoder as ONNX.")},
+)
+
+
+@click.command()
+@click.argument("model", metavar="MODEL")
+@click.argument("out", metavar="[OUT.onnx]", required=False, type=click.Path(dir_okay=False, path_type=Path))
+def onnx(model: str, out: Path | None) -> None:
+    """Write the mask decoder of MODEL (a name or a folder) to OUT.onnx, or into the model's folder.
+
+    The number of prompts and the output size are dynamic.
+    """
+    from engine.model.checkpoint import load
+    from exporters.onnx import export as write
+
+    click.echo(f"wrote {write(load(model), out)}", err=True)

@@ -1,0 +1,105 @@
+"""Flip, crop, resize and mild jitter of a scene, image and masks alike.
+
+The output's longest side is `size`; nothing is padded.
+"""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+from PIL import Image
+
+from trainer.data.scene import Scene, Thing
+
+MIN_FRAME_SHARE = 0.0005
+MIN_OWN_SHARE = 0.15
+
+_SIDES = re.compile(r"\b(left|right)\b", re.IGNORECASE)
+_Box = tuple[float, float, float, float]  # left, top, right, bottom in pixels
+
+
+def augment(scene: Scene, rng: np.random.Generator, size: int, train: bool) -> Scene:
+    """A scene resized to `size` along its longest side, and varied if `train`.
+
+    Things of which too little is left to be named are dropped and noted in `slivers`; `semantic` keeps them.
+    """
+    height, width = scene.image.shape[:2]
+    box: _Box = (0.0, 0.0, float(width), float(height))
+    flip = False
+    if train:
+        box = _crop(scene, rng)
+        flip = bool(rng.random() < 0.5)
+    scale = size / max(box[2] - box[0], box[3] - box[1])
+    out_w = max(1, round((box[2] - box[0]) * scale))
+    out_h = max(1, round((box[3] - box[1]) * scale))
+
+    resized = Image.fromarray(scene.image).resize((out_w, out_h), Image.Resampling.BILINEAR, box=box)
+    image = np.array(resized)
+    columns = _nearest(box[0], box[2], out_w, width)
+    rows = _nearest(box[1], box[3], out_h, height)
+    if flip:
+        image = np.ascontiguousarray(image[:, ::-1])
+        columns = columns[::-1]
+    if train:
+        image = _jitter(image, rng)
+
+    things, slivers = [], set(scene.slivers)
+    for thing in scene.things:
+        mask = thing.mask[rows][:, columns]
+        own = np.count_nonzero(thing.mask) * scale * scale
+        area = np.count_nonzero(mask)
+        if area < MIN_FRAME_SHARE * mask.size or area < MIN_OWN_SHARE * own:
+            slivers.add(thing.label)
+        else:
+            things.append(Thing(thing.label, mask, thing.stuff))
+    captions = tuple(text for text in scene.captions if not _SIDES.search(text)) if flip else scene.captions
+    semantic = None if scene.semantic is None else scene.semantic[rows][:, columns]
+    return Scene(
+        scene.name, scene.kind, image, tuple(things), captions, semantic, scene.crowds, tuple(sorted(slivers))
+    )
+
+
+def _crop(scene: Scene, rng: np.random.Generator) -> _Box:
+    height, width = scene.image.shape[:2]
+    whole = (0.0, 0.0, float(width), float(height))
+    if scene.kind == "ccp" and scene.things and rng.random() < 0.2:
+        return _upper_body(scene, rng)
+    if rng.random() < 0.4:
+        return whole
+    # A caption speaks of the whole picture, so little of it may go.
+    smallest = 0.85 if scene.kind in ("person", "captions") else 0.6
+    side = rng.uniform(smallest, 1.0)
+    crop_w = width * min(1.0, side * rng.uniform(0.93, 1.07))
+    crop_h = height * min(1.0, side * rng.uniform(0.93, 1.07))
+    left, top = rng.uniform(0, width - crop_w), rng.uniform(0, height - crop_h)
+    return left, top, min(left + crop_w, width), min(top + crop_h, height)
+
+
+def _upper_body(scene: Scene, rng: np.random.Generator) -> _Box:
+    """From above the head to the hips or so: portraits are rare in the set and common in the world."""
+    height, width = scene.image.shape[:2]
+    person = np.logical_or.reduce([thing.mask for thing in scene.things])
+    ys, xs = np.flatnonzero(person.any(axis=1)), np.flatnonzero(person.any(axis=0))
+    if not len(ys):
+        return 0.0, 0.0, float(width), float(height)
+    tall = ys[-1] + 1 - ys[0]
+    top = max(0.0, ys[0] - tall * rng.uniform(0.02, 0.12))
+    bottom = min(float(height), max(ys[0] + tall * rng.uniform(0.35, 0.65), top + 16))
+    half = max((xs[-1] + 1 - xs[0]) * 0.55, (bottom - top) * rng.uniform(0.35, 0.6))
+    middle = (xs[0] + xs[-1] + 1) / 2
+    left, right = max(0.0, middle - half), min(float(width), middle + half)
+    return left, min(top, bottom - 1), max(right, left + 1), bottom
+
+
+def _nearest(start: float, stop: float, count: int, limit: int) -> np.ndarray:
+    """Source index of each of `count` output pixels over `[start, stop)`."""
+    where = start + (np.arange(count) + 0.5) * (stop - start) / count
+    return np.clip(where.astype(np.intp), 0, limit - 1)
+
+
+def _jitter(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Brightness and contrast only: colour names are measured and must stay true."""
+    contrast, brightness = rng.uniform(0.85, 1.15), rng.uniform(-18, 18)
+    table = np.clip((np.arange(256) - 128) * contrast + 128 + brightness, 0, 255).astype(np.uint8)
+    return table[image]
