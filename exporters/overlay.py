@@ -19,8 +19,8 @@ from exporters.atomic import replacing
 from exporters.panel import PANEL, Style, colour_of, draw_panel, draw_tag, tag_size
 
 _LONGEST_SIDE = 1600
-_NARROWEST_CELL = 400
-_OPACITY = 0.5
+_NARROWEST = 480
+_OPACITY = 0.45
 _GAP = 12
 _THUMBNAIL = 96  # pixels; where a tag goes need not be known better
 
@@ -33,7 +33,8 @@ def draw(image: np.ndarray, record: PhotoRecord) -> Image.Image:
         record: its answers; one without any gives the bare photograph.
 
     Returns:
-        RGB; a photograph of more than 1600 pixels on its longest side is drawn smaller.
+        RGB; a photograph is drawn smaller if its longest side has more than 1600 pixels, and larger if it is
+        too narrow (480 pixels) for its caption.
 
     Raises:
         ValueError: if the photograph is not of the record's size.
@@ -41,13 +42,13 @@ def draw(image: np.ndarray, record: PhotoRecord) -> Image.Image:
     if image.shape != (record.height, record.width, 3):
         raise ValueError(f"the record is of {record.width} x {record.height} pixels, the photograph {image.shape}")
     photograph = Image.fromarray(image)
-    scale = min(1.0, _LONGEST_SIDE / max(photograph.size))
-    if scale < 1:
+    scale = min(max(1.0, _NARROWEST / record.width), _LONGEST_SIDE / max(photograph.size))
+    if scale != 1:
         size = (max(1, round(record.width * scale)), max(1, round(record.height * scale)))
         photograph = photograph.resize(size, Image.Resampling.LANCZOS)
     if not record.segcaps:
         return photograph
-    style = Style.for_width(max(photograph.width, _NARROWEST_CELL))
+    style = Style.for_width(max(photograph.width, _NARROWEST))
     return _grid([_draw_cell(photograph, record, segcap, style) for segcap in record.segcaps], photograph)
 
 
@@ -99,7 +100,7 @@ def _draw_cell(photograph: Image.Image, record: PhotoRecord, segcap: SegCap, sty
             if pixels.any():
                 number = numbers.setdefault(index, len(numbers) + 1)
                 masks.append(_Marked(pixels, number))
-    width = max(photograph.width, _NARROWEST_CELL)
+    width = max(photograph.width, _NARROWEST)
     panel = draw_panel(_heading(record, segcap), segcap.answer, numbers, style, width)
     cell = Image.new("RGB", (width, photograph.height + panel.height), PANEL)
     cell.paste(_paint(photograph, masks, style), ((width - photograph.width) // 2, 0))
@@ -137,8 +138,9 @@ def _resized(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """A mask `(H, W)` bool at another `size` (width, height)."""
     if (pixels.shape[1], pixels.shape[0]) == size:
         return pixels
-    smaller = Image.fromarray(pixels).convert("L").resize(size, Image.Resampling.BOX)
-    return np.asarray(smaller) >= 128
+    soft = Image.fromarray(pixels).convert("L").resize(size, Image.Resampling.BICUBIC)
+    resized: np.ndarray = np.asarray(soft) >= 128
+    return resized
 
 
 def _paint(photograph: Image.Image, masks: list[_Marked], style: Style) -> Image.Image:
@@ -148,7 +150,7 @@ def _paint(photograph: Image.Image, masks: list[_Marked], style: Style) -> Image
     ordered = sorted(masks, key=lambda mask: -int(mask.pixels.sum()))
     for index, mask in enumerate(ordered):
         top[mask.pixels] = index
-    thickness = max(1, round(photograph.width / 500))
+    thickness = max(1, round(photograph.width / 350))
     for index, mask in enumerate(ordered):
         colour = np.array(colour_of(mask.number), dtype=np.float32)
         shown = top == index
@@ -163,15 +165,15 @@ def _edge(pixels: np.ndarray, thickness: int) -> np.ndarray:
     inner = pixels
     for _ in range(thickness):
         inner = _eroded(inner, beyond=True)
-    return pixels & np.logical_not(inner)
+    edge: np.ndarray = pixels & ~inner
+    return edge
 
 
 def _eroded(pixels: np.ndarray, *, beyond: bool) -> np.ndarray:
     """Without the pixels that touch one outside the mask; `beyond` says what lies outside the frame."""
     around = np.pad(pixels, 1, constant_values=beyond)
-    return np.logical_and.reduce(
-        [pixels, around[:-2, 1:-1], around[2:, 1:-1], around[1:-1, :-2], around[1:-1, 2:]],
-    )
+    inner: np.ndarray = pixels & around[:-2, 1:-1] & around[2:, 1:-1] & around[1:-1, :-2] & around[1:-1, 2:]
+    return inner
 
 
 def _draw_tags(painted: Image.Image, shown: list[tuple[int, np.ndarray]], style: Style) -> None:

@@ -56,7 +56,7 @@ class Style:
     @classmethod
     def for_width(cls, width: int) -> Style:
         """What suits a panel that is `width` pixels wide."""
-        size = min(26, max(15, round(width / 32)))
+        size = min(28, max(16, round(width / 26)))
         return cls(
             body=ImageFont.load_default(size),
             small=ImageFont.load_default(round(size * 0.75)),

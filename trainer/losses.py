@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+_ALIGNMENT_SCALE = 0.25
+
 
 def text_loss(logits: Tensor, labels: Tensor) -> Tensor:
     """Mean cross-entropy over the tokens to be learned.
@@ -42,3 +44,23 @@ def mask_losses(logits: Tensor, targets: Tensor, valid: Tensor) -> tuple[Tensor,
     overlap = (soft * targets).sum(dim=(1, 2))
     dice = 1 - (2 * overlap + 1) / (soft.sum(dim=(1, 2)) + (targets * valid).sum(dim=(1, 2)) + 1)
     return bce.mean(), dice.mean()
+
+
+def alignment_losses(prompts: Tensor, embeddings: Tensor, targets: Tensor, valid: Tensor) -> Tensor:
+    """BCE and dice of the plain product of prompt vector and image embedding, read as a coarse mask.
+
+    A mask decoder that starts from random weights learns nothing from prompts that mean nothing yet, nor the prompts
+    from such a decoder. This pulls each prompt vector towards the embedding of the cells that it names, without the
+    decoder, which then finds the two in one space.
+
+    Args:
+        prompts: `(N, C)`.
+        embeddings: `(N, C, g, g)`, the image of each prompt.
+        targets: `(N, m, m)`, as in `mask_losses`; `m` is a multiple of `g`.
+        valid: `(N, m, m)`, as in `mask_losses`.
+    """
+    grid = embeddings.shape[-1]
+    similarity = torch.einsum("nc,nchw->nhw", prompts.float(), embeddings.float()) * _ALIGNMENT_SCALE
+    inside = F.adaptive_avg_pool2d(valid, grid)
+    bce, dice = mask_losses(similarity, F.adaptive_avg_pool2d(targets, grid), inside.clamp(min=1e-3))
+    return bce + dice

@@ -45,12 +45,13 @@ class OptimizerRecipe(_Section):
 
 
 class LossRecipe(_Section):
-    """Weights of the losses."""
+    """Weights of the losses; `semantic` and `align` are training aids that leave nothing in the model."""
 
     text: float = 1.0
     bce: float = 2.0
     dice: float = 0.5
     semantic: float = 0.0
+    align: float = 0.0
 
 
 class Recipe(_Section):

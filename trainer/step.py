@@ -14,7 +14,7 @@ from engine.model.mglmm import MGLMM
 from engine.sequence import Prefix
 from trainer.auxiliary import SemanticHead
 from trainer.batches import Batch
-from trainer.losses import mask_losses, text_loss
+from trainer.losses import alignment_losses, mask_losses, text_loss
 from trainer.recipe import LossRecipe
 
 
@@ -27,6 +27,7 @@ class Losses:
     bce: Tensor
     dice: Tensor
     semantic: Tensor
+    align: Tensor
 
     def numbers(self) -> dict[str, float]:
         """For the log."""
@@ -57,8 +58,10 @@ def forward(
     text = text_loss(model.language_model.lm_head(states[batch.label_index]), batch.label_ids)
     prompts = model.prompt_vectors(states[batch.seg_index[masks]])
     image = batch.image_index[masks]
-    low_res = model.mask_head(features.embedding, prompts, image)
-    bce, dice = mask_losses(low_res, batch.masks[masks], batch.valid[image])
+    targets, valid = batch.masks[masks], batch.valid[image]
+    bce, dice = mask_losses(model.mask_head(features.embedding, prompts, image), targets, valid)
+    align = alignment_losses(prompts, features.embedding[image], targets, valid)
     semantic = head(features.embedding, batch.kinds, batch.semantic)
-    total = weights.text * text + weights.bce * bce + weights.dice * dice + weights.semantic * semantic
-    return Losses(total, text, bce, dice, semantic)
+    masked = weights.bce * bce + weights.dice * dice + weights.align * align
+    total = weights.text * text + masked + weights.semantic * semantic
+    return Losses(total, text, bce, dice, semantic, align)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from itertools import groupby
 from pathlib import Path
 
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -31,6 +32,8 @@ class TextTokenizer:
             raise UsageError(f"the tokenizer lacks {', '.join(missing)}: it is not one of a model of mglmm")
         self.seg = self._id(SEG)
         self.bos, self.eos, self.pad = self._id(BOS), self._id(EOS), self._id(PAD)
+        self._silent = frozenset((self.bos, self.eos, self.pad))
+        self._tags = {self._id(tag): tag for tag in (PHRASE_OPEN, PHRASE_CLOSE, SEG)}
 
     def _id(self, token: str) -> int:
         found = self._tokenizer.token_to_id(token)
@@ -47,9 +50,17 @@ class TextTokenizer:
         return self._tokenizer.encode(text, add_special_tokens=False).ids
 
     def decode(self, ids: Sequence[int]) -> str:
-        """Text of `ids`, tags kept and spaced as the unified format writes them; `</s>` and padding dropped."""
-        kept = [i for i in ids if i not in (self.bos, self.eos, self.pad)]
-        return _TAG.sub(r" \1", self._tokenizer.decode(kept, skip_special_tokens=False)).strip()
+        """Text of `ids`, tags kept and spaced as the unified format writes them; `</s>` and padding dropped.
+
+        Ordinary tokens that spell a tag (`[`, `SEG`, `]`) don't make one: there is one `[SEG]` for each id of it.
+        """
+        text = ""
+        for tag, run in groupby((i for i in ids if i not in self._silent), key=self._tags.get):
+            if tag is None:
+                text += _TAG.sub(" ", self._tokenizer.decode(list(run), skip_special_tokens=False))
+            else:
+                text += f" {tag}" * len(list(run))
+        return text.strip()
 
     def save(self, folder: Path) -> None:
         """Write `tokenizer.json` into `folder`."""

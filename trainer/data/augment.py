@@ -50,14 +50,13 @@ def augment(scene: Scene, rng: np.random.Generator, size: int, train: bool) -> S
         own = np.count_nonzero(thing.mask) * scale * scale
         area = np.count_nonzero(mask)
         if area < MIN_FRAME_SHARE * mask.size or area < MIN_OWN_SHARE * own:
-            slivers.add(thing.label)
+            # What is wholly out of the frame may be denied; what left a trace may not.
+            slivers.update((thing.label,) if area else ())
         else:
             things.append(Thing(thing.label, mask, thing.stuff))
     captions = tuple(text for text in scene.captions if not _SIDES.search(text)) if flip else scene.captions
     semantic = None if scene.semantic is None else scene.semantic[rows][:, columns]
-    return Scene(
-        scene.name, scene.kind, image, tuple(things), captions, semantic, scene.crowds, tuple(sorted(slivers))
-    )
+    return Scene(scene.name, scene.kind, image, tuple(things), captions, semantic, scene.crowds, tuple(sorted(slivers)))
 
 
 def _crop(scene: Scene, rng: np.random.Generator) -> _Box:

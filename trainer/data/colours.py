@@ -72,16 +72,18 @@ def _classify(pixels: np.ndarray) -> np.ndarray:
     hue, saturation, value = _hsv(pixels)
     chroma = saturation * value
     warm = (hue < 50) | (hue > 340)
-    grey = (chroma < 20) | (saturation < 0.11)
+    # Shade out of doors is bluish, so a faint blue is no blue.
+    grey = (chroma < 20) | (saturation < 0.11) | ((hue > 170) & (hue < 260) & (saturation < 0.2))
     rules = (
-        ((value < 48) | ((value < 75) & (chroma < 26)), "black"),
-        (grey & (value >= 178), "white"),
+        ((value < 42) | ((value < 75) & (chroma < 26)), "black"),
+        (grey & (value >= 170), "white"),
         (grey, "grey"),
-        ((hue >= 18) & (hue < 62) & (value > 140) & (saturation < 0.4), "beige"),
+        ((hue >= 18) & (hue < 62) & (value > 145) & (saturation < 0.43), "beige"),
         (((hue >= 312) | (hue < 18)) & (value > 140) & (saturation < 0.5), "pink"),
         ((hue >= 300) & (hue < 345) & (value > 140), "pink"),
-        (warm & (hue >= 12) & (hue < 50) & ((value <= 165) | (saturation < 0.55)), "brown"),
+        (warm & (hue >= 12) & (hue < 50) & ((value <= 165) | (value <= 190) & (saturation < 0.55)), "brown"),
         (warm & (value < 95) & (saturation < 0.55), "brown"),
+        ((hue >= 48) & (hue < 68) & (value < 150), "green"),  # olive
         ((hue < 14) | (hue >= 335), "red"),
         (hue < 42, "orange"),
         (hue < 68, "yellow"),

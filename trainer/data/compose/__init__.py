@@ -23,8 +23,10 @@ from trainer.data.scene import Kind, Scene
 
 __all__ = ["Conversation", "conversations", "reference", "reference_labels"]
 
-PRESENT_RATE = 0.6
-"""How often a question for one thing is about something that is there."""
+PRESENT_RATE: dict[Kind, float] = {"ccp": 0.6, "coco": 0.6, "camvid": 0.75}
+"""How often a question for one thing is about something that is there; a street lacks few classes."""
+
+_UNIQUE = frozenset({"sky", "road", "pavement"})  # no one asks for all of these
 
 _Maker = Callable[[View, np.random.Generator], Conversation | None]
 
@@ -93,13 +95,13 @@ def _gcg(view: View, rng: np.random.Generator) -> Conversation | None:
 def _refer(view: View, rng: np.random.Generator) -> Conversation | None:
     if view.scene.kind == "person":
         return refer_person(view, rng)
-    present = rng.random() < PRESENT_RATE
+    present = rng.random() < PRESENT_RATE.get(view.scene.kind, 1.0)
     return (refer(view, rng) if present else deny(view, rng)) or refer(view, rng)
 
 
 def _multiple(view: View, rng: np.random.Generator) -> Conversation | None:
-    labels = [label for label in view.labels if view.certain(label)]
-    if not labels or rng.random() >= PRESENT_RATE:
+    labels = [label for label in view.labels if view.certain(label) and label not in _UNIQUE]
+    if not labels or rng.random() >= PRESENT_RATE.get(view.scene.kind, 1.0):
         return deny(view, rng, Task.MULTIPLE)
     return multiple(view, labels[int(rng.integers(len(labels)))], _wording(rng))
 

@@ -5,13 +5,15 @@ A label's name alone must never tell the answer, so a label is denied about as o
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from trainer.data.compose.view import View
 from trainer.data.scene import Kind
 
 # Percent of the training photographs of each set that show the class.
-CCP = {
+CCP: dict[str, float] = {
     "skin": 99.9, "hair": 94.9, "shoes": 76.4, "bag": 44.2, "pants": 30.7, "sunglasses": 28.7, "dress": 26.2,
     "coat": 23.4, "purse": 23.4, "blouse": 22.6, "accessories": 20.7, "belt": 19.1, "shirt": 17.6, "skirt": 16.7,
     "jeans": 15.1, "sweater": 12.6, "hat": 11.1, "blazer": 9.8, "t-shirt": 9.8, "stockings": 8.6, "suit": 8.4,
@@ -21,7 +23,7 @@ CCP = {
     "gloves": 1.5, "pumps": 1.4, "sneakers": 1.4, "cardigan": 1.3, "flats": 1.2, "tights": 0.9, "bodysuit": 0.8,
     "hoodie": 0.2, "ring": 0.1, "earrings": 0.1, "bra": 0.1, "wedges": 0.1,
 }  # fmt: skip
-COCO = {
+COCO: dict[str, float] = {
     "person": 48.3, "dining table": 12.9, "cup": 12.6, "bottle": 11.6, "bowl": 11.2, "chair": 10.9, "car": 10.5,
     "handbag": 7.8, "potted plant": 6.8, "book": 6.8, "dog": 6.5, "wine glass": 6.1, "knife": 6.1, "truck": 5.4,
     "sink": 5.1, "fork": 5.1, "backpack": 4.8, "clock": 4.8, "sports ball": 4.8, "oven": 4.8, "cell phone": 4.4,
@@ -36,7 +38,7 @@ COCO = {
     "horse": 1.0, "fire hydrant": 1.0, "surfboard": 1.0, "hair drier": 0.7, "cow": 0.7, "sheep": 0.7,
     "toaster": 0.7,
 }  # fmt: skip
-CAMVID = {
+CAMVID: dict[str, float] = {
     "tree": 87, "pavement": 95, "fence": 47, "sign": 95, "pole": 99, "car": 98, "pedestrian": 86, "bicyclist": 55,
 }  # fmt: skip
 
@@ -75,14 +77,18 @@ _FOREIGN = (
     "hot dog", "toilet", "microwave", "oven", "refrigerator", "bed", "laptop", "keyboard", "airplane", "teddy bear",
     "surfboard", "snowboard", "skis", "kite", "tennis racket", "baseball bat", "sink", "carrot", "toothbrush",
 )  # fmt: skip
-_FOREIGN_RATE: dict[Kind, float] = {"ccp": 0.12, "camvid": 0.3}
+_FOREIGN_RATE: dict[Kind, float] = {"ccp": 0.12, "camvid": 0.4}
 
 
 def deniable(view: View) -> dict[str, float]:
     """Labels of the scene's own set that are surely absent, with the weight of drawing each."""
-    kind = view.scene.kind
-    table = {"ccp": CCP, "coco": COCO, "camvid": CAMVID}.get(kind, {})
-    seen = view.traces
+    return dict(_deniable(view.scene.kind, view.traces))
+
+
+@lru_cache(maxsize=64)
+def _deniable(kind: Kind, seen: frozenset[str]) -> dict[str, float]:
+    tables: dict[Kind, dict[str, float]] = {"ccp": CCP, "coco": COCO, "camvid": CAMVID}
+    table = tables.get(kind, {})
     unsafe = seen.union(*(group for group in _LOOKALIKES if group & seen))
     # Affirmed in `p` of the photographs and deniable in at most `1 - p`: the quotient evens that out.
     return {label: p / (105 - p) for label, p in table.items() if label not in unsafe}
@@ -90,7 +96,7 @@ def deniable(view: View) -> dict[str, float]:
 
 def surely_absent(view: View, label: str) -> bool:
     """Whether an honest answer about this label is that it is not there."""
-    return label in deniable(view)
+    return label in _deniable(view.scene.kind, view.traces)
 
 
 def draw_absent(view: View, rng: np.random.Generator) -> str | None:

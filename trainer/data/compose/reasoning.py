@@ -33,7 +33,7 @@ def _reason(kinds: str, labels: str, question: str, plural: str, singular: str) 
     return Reason(chosen, tuple(labels.split(",")), question, plural, singular)  # type: ignore[arg-type]
 
 
-_FOOTWEAR = "shoes,boots,sneakers,sandals,heels,pumps,flats,loafers,wedges,clogs"
+_FOOTWEAR = "shoes,boots,sneakers,sandals,heels,pumps,flats,loafers,wedges"
 
 REASONS: tuple[Reason, ...] = (
     _reason("ccp", _FOOTWEAR, "What protects the person's feet?", "protect the feet", "protects the feet"),
@@ -53,7 +53,7 @@ REASONS: tuple[Reason, ...] = (
     _reason("ccp", "skirt,dress", "Which garment hangs loosely around the legs?", "", "hangs around the legs"),
     _reason("ccp", "hair", "What grows on the person's head?", "", "grows on the head"),
     _reason("ccp", "skin", "Which part of the person is not covered by clothes?", "", "is not covered by clothes"),
-    _reason("ccp", "socks,stockings,tights", "What is worn between the skin and the shoes?", "cover the legs and feet", ""),
+    _reason("ccp", "socks,stockings,tights", "What is worn inside the shoes?", "cover the legs and feet", ""),
     _reason("ccp", "tie", "What is knotted around the collar of a shirt?", "", "is knotted around the collar"),
     _reason("camvid", "road", "Where can vehicles drive?", "", "is made for vehicles"),
     _reason("camvid", "pavement", "Where is it safe to walk?", "", "is made for walking"),
@@ -66,7 +66,7 @@ REASONS: tuple[Reason, ...] = (
     _reason("camvid", "bicyclist", "Who moves along the street without an engine?", "ride without an engine", ""),
     _reason("camvid", "pole", "What holds up the street lights?", "hold up lights and signs", ""),
     _reason("camvid", "fence", "What keeps people out of a property?", "", "keeps people out"),
-    _reason("coco", "bus,train", "What carries many passengers at once?", "carry many passengers", "carries many passengers"),
+    _reason("coco", "bus,train", "What carries many passengers at once?", "carry many people", "carries many people"),
     _reason("coco", "bicycle", "What moves by pedalling?", "move by pedalling", "moves by pedalling"),
     _reason("coco", "airplane", "What can fly to another country?", "can fly far away", "can fly far away"),
     _reason("coco", "boat", "What floats on water?", "float on water", "floats on water"),
@@ -86,7 +86,7 @@ REASONS: tuple[Reason, ...] = (
     _reason("coco", "laptop,tv", "What has a screen to look at?", "have a screen", "has a screen"),
     _reason("coco", "refrigerator", "What keeps food cold?", "keep food cold", "keeps food cold"),
     _reason("coco", "oven,microwave,toaster", "What makes food hot?", "make food hot", "makes food hot"),
-    _reason("coco", "traffic light,stop sign", "What tells drivers to stop?", "tell drivers to stop", "tells drivers to stop"),
+    _reason("coco", "traffic light,stop sign", "What tells drivers to stop?", "stop the traffic", "stops the traffic"),
     _reason("coco", "teddy bear", "Which toy would a child hug?", "are soft toys", "is a soft toy"),
     _reason("coco", "skateboard,surfboard,snowboard", "What does someone balance on for sport?",
             "are used to balance on", "is used to balance on"),

@@ -127,7 +127,7 @@ def spread(mask: np.ndarray) -> str:
     """Where a class-level mask lies: at one side, or over the whole width."""
     columns, rows = np.flatnonzero(mask.any(axis=0)), np.flatnonzero(mask.any(axis=1))
     height, width = mask.shape
-    middle = float(mask.sum(axis=1) @ np.arange(height)) / max(1, np.count_nonzero(mask)) / height
+    middle = float(mask.sum(axis=1) @ np.arange(height)) / float(max(1, np.count_nonzero(mask)) * height)
     level = "at the top" if middle < 0.4 else "at the bottom" if middle > 0.6 else "in the middle"
     if not len(rows) or columns[-1] - columns[0] > 0.5 * width:
         return level

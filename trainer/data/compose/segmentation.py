@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from engine.prompts import Task
 from trainer.data.compose.conversation import Conversation, Part, conversation, listed
 from trainer.data.compose.denial import draw_absent
 from trainer.data.compose.nouns import definite, noun
-from trainer.data.compose.segcap import largest_members, street_name
+from trainer.data.compose.segcap import STREET, largest_members, street_name
 from trainer.data.compose.view import View
 
 MAX_MEMBERS = 10
@@ -46,7 +48,7 @@ def object_targets(view: View, label: str) -> list[tuple[str, np.ndarray]]:
     name = noun(label).singular
     out: list[tuple[str, np.ndarray]] = []
     xs = [float(np.flatnonzero(mask.any(axis=0)).mean()) / view.width for mask in masks]
-    if all(right - left > 0.08 for left, right in zip(xs, xs[1:], strict=False)):
+    if all(right - left > 0.08 for left, right in pairwise(xs)):
         out += [(f"the left {name}", masks[0]), (f"the {name} on the left", masks[0])]
         out += [(f"the right {name}", masks[-1]), (f"the {name} on the right", masks[-1])]
         if len(masks) == 3:
@@ -84,9 +86,10 @@ def deny(view: View, rng: np.random.Generator, task: Task = Task.REFERRING) -> C
     if label is None:
         return None
     word = noun(label)
-    # Streets are asked about class by class, so their absent classes are plural too.
-    plural = task == Task.MULTIPLE or view.scene.kind == "camvid" and word.form == "count" and rng.random() < 0.7
-    name = word.plural if plural else word.singular
+    name = word.plural if task == Task.MULTIPLE else word.singular
+    if task != Task.MULTIPLE and view.scene.kind == "camvid":
+        # Present and absent classes of a street must be asked for in the same words.
+        name = street_name(label).removeprefix("the ") if label in STREET or rng.random() < 0.5 else name
     asked = name if task == Task.MULTIPLE else f"the {name}"
     return conversation(task, [refusal(name)], label=asked, wording=int(rng.integers(99)))
 

@@ -92,9 +92,7 @@ def _existence(view: View, rng: np.random.Generator) -> tuple[str, str] | None:
     label = absent or labels[int(rng.integers(len(labels)))]
     word = noun(label)
     many = word.form == "pair" or view.scene.kind == "camvid" and not STREET.get(label, "").startswith(("the", "a "))
-    if word.form == "count" and many:
-        thing, question = word.plural, f"Are there {word.plural} in the image?"
-    elif word.form == "pair":
+    if many and word.form != "mass":
         thing, question = word.plural, f"Are there {word.plural} in the image?"
     else:
         many = False
@@ -114,5 +112,8 @@ def _box(mask: np.ndarray) -> Box | None:
         return None
     height, width = mask.shape
     return Box(
-        float(columns[0] / width), float(rows[0] / height), float((columns[-1] + 1) / width), float((rows[-1] + 1) / height)
+        float(columns[0] / width),
+        float(rows[0] / height),
+        float((columns[-1] + 1) / width),
+        float((rows[-1] + 1) / height),
     )

@@ -30,8 +30,7 @@ class View:
             if thing.mask.any():
                 groups.setdefault(thing.label, []).append((_centre(thing.mask)[0], thing.mask))
         self._members = {
-            label: tuple(mask for _, mask in sorted(group, key=lambda pair: pair[0]))
-            for label, group in groups.items()
+            label: tuple(mask for _, mask in sorted(group, key=lambda pair: pair[0])) for label, group in groups.items()
         }
         self._unions = {
             label: masks[0] if len(masks) == 1 else np.logical_or.reduce(masks)

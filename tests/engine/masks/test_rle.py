@@ -1,0 +1,67 @@
+"""Masks survive the encoding, and its area and box are those of the pixels."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
+from pycocotools import mask as coco_mask
+
+from engine.masks.rle import area, bbox, decode, encode
+from engine.records import RLE
+
+masks_of_any_shape = array_shapes(min_dims=3, max_dims=3, min_side=1, max_side=12).flatmap(
+    lambda shape: arrays(np.bool_, shape)
+)
+
+
+@given(masks_of_any_shape)
+def test_round_trip(masks: np.ndarray) -> None:
+    encoded = encode(masks)
+    assert len(encoded) == len(masks)
+    for rle, mask in zip(encoded, masks, strict=True):
+        assert (rle.height, rle.width) == mask.shape
+        pixels = decode(rle)
+        assert pixels.dtype == np.bool_
+        assert np.array_equal(pixels, mask)
+
+
+@given(masks_of_any_shape)
+def test_area_and_box_are_those_of_the_pixels(masks: np.ndarray) -> None:
+    for rle, mask in zip(encode(masks), masks, strict=True):
+        assert area(rle) == mask.sum()
+        rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+        if len(rows):
+            expected = (columns[0], rows[0], columns[-1] - columns[0] + 1, rows[-1] - rows[0] + 1)
+        else:
+            expected = (0, 0, 0, 0)
+        assert bbox(rle) == expected
+
+
+@given(masks_of_any_shape, st.permutations([0, 1, 2]))
+def test_any_memory_layout(masks: np.ndarray, order: list[int]) -> None:
+    strided = np.ascontiguousarray(masks.transpose(order)).transpose(np.argsort(order))
+    assert encode(strided) == encode(masks)
+    assert encode(masks[:, ::-1]) == encode(np.ascontiguousarray(masks[:, ::-1]))
+
+
+def test_the_counts_are_those_of_the_coco_api() -> None:
+    mask = np.zeros((4, 5), bool)
+    mask[1:3, 2:5] = True
+    expected = coco_mask.encode(np.asfortranarray(mask.astype(np.uint8)))
+    assert encode(mask[None]) == [RLE(4, 5, expected["counts"].decode())]
+    assert encode(mask[None])[0].to_coco() == {"size": [4, 5], "counts": expected["counts"].decode()}
+
+
+def test_no_masks() -> None:
+    assert encode(np.zeros((0, 4, 5), bool)) == []
+
+
+@pytest.mark.parametrize(
+    "masks", [np.zeros((4, 5), bool), np.zeros((1, 4, 5), np.uint8), np.zeros((1, 0, 5), bool)], ids=str
+)
+def test_other_arrays_are_refused(masks: np.ndarray) -> None:
+    with pytest.raises(ValueError, match=r"bool \(N, H, W\)"):
+        encode(masks)

@@ -1,0 +1,99 @@
+"""The folder layouts: made-up ones, and the real photographs where they are."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from engine.errors import UsageError
+from engine.grammar import parse
+from engine.prompts import Task
+from trainer.data.augment import augment
+from trainer.data.compose import conversations
+from trainer.data.corpus import corpus, training_folders
+from trainer.data.folders import camvid, captioned, ccp, coco, one_person
+from trainer.data.scene import IGNORE
+
+
+def test_a_missing_file_is_one_clear_line(tmp_path: Path) -> None:
+    for read in (lambda: ccp(tmp_path, "train"), lambda: camvid(tmp_path, "val"), lambda: coco(tmp_path, "train"),
+                 lambda: captioned(tmp_path), lambda: one_person(tmp_path)):  # fmt: skip
+        with pytest.raises(UsageError) as caught:
+            read()
+        assert str(tmp_path) in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_index_maps(tmp_path: Path) -> None:
+    folder = tmp_path / "camvid" / "train"
+    for name in ("images", "labels"):
+        (folder / name).mkdir(parents=True)
+    (tmp_path / "camvid" / "classes.txt").write_text("sky\nroad\nunlabelled\n" * 1)
+    index = np.zeros((20, 30), np.uint8)
+    index[10:] = 1
+    index[0, :5] = 11
+    Image.fromarray(index).save(folder / "labels" / "a.png")
+    Image.new("RGB", (30, 20)).save(folder / "images" / "a.jpg")
+    street = camvid(tmp_path, "train")
+    scene = street.load(street.items[0])
+    assert [(thing.label, thing.stuff, thing.mask.sum()) for thing in scene.things] == [
+        ("sky", True, 295),
+        ("road", True, 300),
+    ]
+    assert scene.semantic is not None and (scene.semantic == IGNORE).sum() == 5
+    Image.new("RGB", (31, 20)).save(folder / "images" / "a.jpg")
+    with pytest.raises(UsageError, match="size differs"):
+        street.load(street.items[0])
+
+
+def test_objects(tmp_path: Path) -> None:
+    folder = tmp_path / "coco" / "train"
+    (folder / "images").mkdir(parents=True)
+    Image.new("RGB", (30, 20)).save(folder / "images" / "a.jpg")
+    square = [[0, 0, 20, 0, 20, 20, 0, 20]]
+    inner = [[5, 5, 10, 5, 10, 10, 5, 10]]
+    crowd = {"size": [20, 30], "counts": [20 * 25, 20 * 5]}
+    data = {
+        "images": [{"id": 7, "file_name": "a.jpg"}],
+        "categories": [{"id": 18, "name": "dog"}, {"id": 1, "name": "person"}],
+        "annotations": [
+            {"image_id": 7, "category_id": 18, "segmentation": inner, "iscrowd": 0},
+            {"image_id": 7, "category_id": 1, "segmentation": square, "iscrowd": 0},
+            {"image_id": 7, "category_id": 1, "segmentation": crowd, "iscrowd": 1},
+        ],
+    }
+    (folder / "instances.json").write_text(json.dumps(data))
+    (folder / "captions.json").write_text(json.dumps({"annotations": [{"image_id": 7, "caption": "a dog"}]}))
+    found = coco(tmp_path, "train")
+    scene = found.load(found.items[0])
+    assert found.classes == ("background", "person", "dog")
+    assert [(thing.label, thing.mask.sum()) for thing in scene.things] == [("dog", 25), ("person", 400)]
+    assert (scene.captions, scene.crowds) == (("a dog",), ("person",))
+    assert scene.semantic is not None
+    assert [int((scene.semantic == value).sum()) for value in (0, 1, 2, IGNORE)] == [100, 375, 25, 100]
+
+
+def test_real_photographs(data_root: Path) -> None:
+    rng = np.random.default_rng(0)
+    seen: set[Task] = set()
+    for folder in training_folders(data_root):
+        assert len(folder)
+        for number in rng.permutation(len(folder))[:12]:
+            scene = folder.load(folder.items[int(number)])
+            if scene.semantic is not None:
+                assert set(np.unique(scene.semantic)) <= {*range(len(folder.classes)), IGNORE}
+            scene = augment(scene, rng, 160, train=True)
+            made = conversations(scene, rng)
+            seen.update(entry.task for entry in made)
+            for entry in made:
+                assert parse(entry.answer).seg_count == len(entry.masks)
+                assert all(mask.shape == scene.image.shape[:2] and mask.any() for mask in entry.masks)
+    assert seen == set(Task)
+
+
+def test_corpus(data_root: Path) -> None:
+    texts = list(corpus(data_root, scenes=2))
+    assert len(texts) > 12_000 and any("[SEG]" in text for text in texts)
