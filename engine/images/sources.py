@@ -113,6 +113,10 @@ class _Input:
     def accepts(self, state: frozenset[int]) -> bool:
         return len(self.steps) in state
 
+    def lasting(self, state: frozenset[int]) -> frozenset[int]:
+        """What of a folder's state holds in every folder below it."""
+        return self._skip_stars({at for at in state if at == len(self.steps) or self.steps[at] is None})
+
     def covers(self, path: str) -> bool:
         """Whether a walk of this input yields the absolute file `path`."""
         prefix = os.path.join(self.real, "")
@@ -228,8 +232,8 @@ class _Level:
 def _walk(entry: _Input) -> Iterator[str]:
     """Names below `entry.top` of the photographs that it takes, sorted within each folder."""
     begin = entry.begin()
-    # Real paths of the folders that are walked whole; a link into one of them brings nothing new.
-    walked = {entry.real} if entry.accepts(begin) else set()
+    # What is looked for everywhere below these folders; a link into one of them that looks for no more is idle.
+    walked = {entry.real: entry.lasting(begin)}
     levels = [_Level("", entry.real, begin, _list(entry.top))]
     while levels:
         level = levels[-1]
@@ -248,12 +252,12 @@ def _walk(entry: _Input) -> Iterator[str]:
         if found.is_symlink():
             real = os.path.realpath(found.path)
             upward = os.path.join(level.real, "").startswith(os.path.join(real, ""))
-            if upward or any(above in walked for above in _visible_above(real)):
+            if upward or any(state <= walked.get(above, frozenset()) for above in _visible_above(real)):
                 continue
-            walked.add(real)
+            walked[real] = entry.lasting(state)
         else:
             real = os.path.join(level.real, found.name)
-            if real in walked:
+            if state <= walked.get(real, frozenset()):
                 continue
         levels.append(_Level(below, real, state, _list(found.path)))
 

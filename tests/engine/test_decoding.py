@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import pytest
 import torch
-from conftest import load_with_offset
 
 from engine.decoding import Generated, Generator, Sampling
 from engine.model.checkpoint import Checkpoint
 from engine.sequence import PromptWriter
+from tests.engine.tiny import leaning_to_seg
 
 QUESTIONS = ["Segment the dog.", "Describe all the objects in the image comprehensively, with interleaved masks.", "x"]
 
 
-def _generate(model: Checkpoint, questions: list[str], limit: int = 24, sampling: Sampling | None = None) -> list[Generated]:
+def _generate(
+    model: Checkpoint, questions: list[str], limit: int = 24, sampling: Sampling | None = None
+) -> list[Generated]:
     writer = PromptWriter(model.config, model.tokenizer)
     tokens = _tokens(model, len(questions))
     generator = Generator(model.model, model.tokenizer, sampling)
@@ -39,7 +41,7 @@ def _states(model: Checkpoint, question: str, ids: tuple[int, ...]) -> torch.Ten
 @pytest.fixture(scope="module")
 def chatty(tiny: Checkpoint) -> Checkpoint:
     """The tiny model, its embeddings tilted so that it says [SEG] now and then."""
-    return load_with_offset(tiny, -1)
+    return leaning_to_seg(tiny, -1)
 
 
 def test_a_batch_gives_the_answers_of_its_rows_alone(chatty: Checkpoint) -> None:
@@ -53,7 +55,7 @@ def test_a_batch_gives_the_answers_of_its_rows_alone(chatty: Checkpoint) -> None
 
 @pytest.mark.parametrize("offset", [-1, 0])
 def test_states_are_those_of_a_forward_pass(tiny: Checkpoint, offset: int) -> None:
-    model = load_with_offset(tiny, offset)
+    model = leaning_to_seg(tiny, offset)
     seen = 0
     for question, answer in zip(QUESTIONS, _generate(model, QUESTIONS), strict=True):
         with torch.inference_mode():
@@ -67,7 +69,7 @@ def test_states_are_those_of_a_forward_pass(tiny: Checkpoint, offset: int) -> No
 
 @pytest.mark.parametrize("offset", [-1, 0])
 def test_a_seg_that_comes_last_has_its_state(tiny: Checkpoint, offset: int) -> None:
-    model = load_with_offset(tiny, offset)
+    model = leaning_to_seg(tiny, offset)
     ids = _generate(model, [QUESTIONS[0]])[0].ids
     limit = ids.index(model.tokenizer.seg) + 1
     (cut,) = _generate(model, [QUESTIONS[0]], limit)

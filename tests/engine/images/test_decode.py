@@ -91,6 +91,7 @@ def test_exif_orientation_is_applied_once(tmp_path: Path, kind: str, orientation
     assert np.abs(array.astype(int) - scene()).max() <= 12
 
 
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
 def test_damaged_exif_does_not_cost_the_photograph(tmp_path: Path) -> None:
     data = encoded(Image.fromarray(scene()), "JPEG", exif=b"Exif\0\0MM\0*\xff\xff\xff\xff\0\x05")
     assert decoded(tmp_path, data).shape == scene().shape
@@ -196,11 +197,19 @@ def png_header(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", b"") + chunk(b"IEND", b"")
 
 
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 @pytest.mark.parametrize(("width", "height"), [(10_000, 10_000), (9_460, 9_460), (60_000, 60_000), (2**31 - 1, 1)])
 def test_a_bomb_is_refused_from_its_header(tmp_path: Path, width: int, height: int) -> None:
     path = tmp_path / "bomb.png"
     path.write_bytes(png_header(width, height))
     assert reason(path).stage == "open"
+    assert "too large" in reason(path).reason
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_bomb_warning_that_the_user_made_an_error_is_the_same_refusal(tmp_path: Path) -> None:
+    path = tmp_path / "bomb.png"
+    path.write_bytes(png_header(10_000, 10_000))
     assert "too large" in reason(path).reason
 
 
@@ -288,7 +297,8 @@ _SEEDS = [
 ]
 
 
-@settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sampled_from(_SEEDS), st.data())
 def test_no_bytes_raise_anything_but_a_photograph_error(tmp_path: Path, seed: bytes, data: st.DataObject) -> None:
     mutated = bytearray(seed)

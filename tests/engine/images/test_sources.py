@@ -121,6 +121,14 @@ def test_link_loops_end_and_bring_nothing_twice(tmp_path: Path) -> None:
     assert set(names(tmp_path / "p" / "**" / "*.jpg")) == {"a.jpg", "out/c.jpg", "s/b.jpg"}
 
 
+def test_a_link_that_a_pattern_names_is_followed(tmp_path: Path) -> None:
+    make(tmp_path, "p/a.jpg", "p/s/b.jpg")
+    (tmp_path / "p/shown").symlink_to("s")
+    assert names(tmp_path / "p/shown/*.jpg") == ["b.jpg"]
+    assert names(tmp_path / "p/sh*/*.jpg") == ["shown/b.jpg"]
+    assert names(tmp_path / "p/**/shown/*.jpg") == ["shown/b.jpg"]
+
+
 def test_a_link_to_a_hidden_folder_of_the_same_tree_is_followed(tmp_path: Path) -> None:
     make(tmp_path, ".store/a.jpg")
     (tmp_path / "shown").symlink_to(".store")

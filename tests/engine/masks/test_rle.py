@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from pycocotools import mask as coco_mask
@@ -12,11 +12,15 @@ from pycocotools import mask as coco_mask
 from engine.masks.rle import area, bbox, decode, encode
 from engine.records import RLE
 
+# pycocotools asks numpy for its arrays in a way that numpy 2 remarks on.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
 masks_of_any_shape = array_shapes(min_dims=3, max_dims=3, min_side=1, max_side=12).flatmap(
     lambda shape: arrays(np.bool_, shape)
 )
 
 
+@settings(deadline=None)
 @given(masks_of_any_shape)
 def test_round_trip(masks: np.ndarray) -> None:
     encoded = encode(masks)
@@ -28,6 +32,7 @@ def test_round_trip(masks: np.ndarray) -> None:
         assert np.array_equal(pixels, mask)
 
 
+@settings(deadline=None)
 @given(masks_of_any_shape)
 def test_area_and_box_are_those_of_the_pixels(masks: np.ndarray) -> None:
     for rle, mask in zip(encode(masks), masks, strict=True):
@@ -40,6 +45,7 @@ def test_area_and_box_are_those_of_the_pixels(masks: np.ndarray) -> None:
         assert bbox(rle) == expected
 
 
+@settings(deadline=None)
 @given(masks_of_any_shape, st.permutations([0, 1, 2]))
 def test_any_memory_layout(masks: np.ndarray, order: list[int]) -> None:
     strided = np.ascontiguousarray(masks.transpose(order)).transpose(np.argsort(order))

@@ -1,0 +1,186 @@
+"""The file is COCO to pycocotools, complete, deterministic and never half written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+
+from engine.errors import MglmmError
+from engine.grammar import parse
+from engine.journal import JournalWriter, RunInfo
+from engine.masks import rle
+from engine.records import Failure, Mask, Parent, PhotoRecord, SegCap
+from exporters.coco import write_coco
+
+INFO = RunInfo("mglmm 1.0", "nano", "ab12", {"batch": 4}, "2026-01-01T00:00:00+00:00", "2026-01-01T00:01:00+00:00")
+HEIGHT, WIDTH = 40, 60
+# pycocotools asks numpy for its arrays in a way that numpy 2 remarks on.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+
+def block(top: int, left: int, height: int, width: int) -> np.ndarray:
+    pixels = np.zeros((HEIGHT, WIDTH), bool)
+    pixels[top : top + height, left : left + width] = True
+    return pixels
+
+
+def mask(pixels: np.ndarray, score: float = 0.9) -> Mask:
+    [encoded] = rle.encode(pixels[None])
+    return Mask(encoded, rle.area(encoded), rle.bbox(encoded), score if pixels.any() else 0.0)
+
+
+MAN, DOG, OTHER_DOG, HAT = block(2, 2, 30, 12), block(20, 20, 10, 14), block(20, 40, 10, 14), block(2, 4, 6, 8)
+NOTHING = block(0, 0, 0, 0)
+
+
+def scene(file_name: str) -> PhotoRecord:
+    panoptic = SegCap(
+        "panoptic",
+        "Describe all.",
+        parse("<p> The man </p> [SEG] walks <p> two dogs </p> [SEG] [SEG]."),
+        (mask(MAN), mask(DOG, 0.8), mask(OTHER_DOG, 0.7)),
+    )
+    fine = SegCap("fine", "Describe the man.", parse("He wears <p> a red hat </p> [SEG]."), (mask(HAT),), Parent(0, 0))
+    return PhotoRecord(file_name, WIDTH, HEIGHT, (panoptic, fine))
+
+
+def questions(file_name: str) -> PhotoRecord:
+    empty = SegCap("custom", "Segment it.", parse("It is [SEG]"), (mask(NOTHING),), truncated=True)
+    fine = SegCap("fine", "Describe it.", parse("<p> A dog </p> [SEG]"), (mask(DOG),), Parent(0, 0))
+    return PhotoRecord(file_name, WIDTH, HEIGHT, (empty, fine))
+
+
+Exported = Callable[..., tuple[Path, dict[str, Any]]]
+
+
+@pytest.fixture
+def exported(tmp_path: Path) -> Exported:
+    def export(*entries: PhotoRecord | Failure) -> tuple[Path, dict[str, Any]]:
+        journal, out = tmp_path / "journal.jsonl", tmp_path / "segcap.json"
+        journal.unlink(missing_ok=True)
+        with JournalWriter(journal, INFO) as writer:
+            for entry in entries:
+                writer.append(entry)
+        write_coco(journal, out, INFO)
+        return out, json.loads(out.read_bytes())
+
+    return export
+
+
+def test_every_section(exported: Exported) -> None:
+    _, data = exported(scene("a/x.jpg"), Failure("b.jpg", "open", "the file is empty"), questions("c.jpg"))
+    assert list(data) == ["info", "licenses", "images", "categories", "annotations", "captions"]
+    assert data["info"]["tool"] == "mglmm 1.0" and data["info"]["options"] == {"batch": 4}
+    assert data["licenses"] == []
+    assert data["images"] == [
+        {"id": 1, "file_name": "a/x.jpg", "width": WIDTH, "height": HEIGHT},
+        {"id": 2, "file_name": "c.jpg", "width": WIDTH, "height": HEIGHT},
+    ]
+    names = ["dog", "dogs", "hat", "man", "object"]
+    assert data["categories"] == [{"id": number, "name": name} for number, name in enumerate(names, 1)]
+    assert data["annotations"][1] == {
+        "id": 2,
+        "image_id": 1,
+        "category_id": 2,
+        "segmentation": rle.encode(DOG[None])[0].to_coco(),
+        "area": 140,
+        "bbox": [20.0, 20.0, 14.0, 10.0],
+        "iscrowd": 0,
+        "score": 0.8,
+        "phrase": "two dogs",
+        "caption_id": 1,
+        "span": [14, 22],
+        "granularity": "panoptic",
+        "parent": None,
+    }
+    assert data["captions"][1] == {
+        "id": 2,
+        "image_id": 1,
+        "granularity": "fine",
+        "instruction": "Describe the man.",
+        "caption": "He wears a red hat.",
+        "answer": "He wears <p> a red hat </p> [SEG].",
+        "parent": 1,
+    }
+
+
+def test_ids_and_references(exported: Exported) -> None:
+    _, data = exported(scene("a.jpg"), questions("b.jpg"), scene("c.jpg"))
+    annotations, captions = data["annotations"], data["captions"]
+    assert [entry["id"] for entry in annotations] == list(range(1, 11))
+    assert [entry["id"] for entry in captions] == list(range(1, 7))
+    assert [entry["image_id"] for entry in annotations] == [1, 1, 1, 1, 2, 2, 3, 3, 3, 3]
+    assert [entry["parent"] for entry in annotations] == [None, None, None, 1, None, 5, None, None, None, 7]
+    assert [entry["parent"] for entry in captions] == [None, 1, None, 5, None, 7]
+    for entry in annotations:
+        caption = captions[entry["caption_id"] - 1]
+        assert caption["image_id"] == entry["image_id"]
+        assert caption["granularity"] == entry["granularity"]
+        start, end = entry["span"]
+        assert caption["caption"][start:end] == entry["phrase"]
+
+
+def test_empty_masks_and_truncated_captions_are_marked_and_others_are_not(exported: Exported) -> None:
+    _, data = exported(questions("a.jpg"))
+    assert [entry.get("empty") for entry in data["annotations"]] == [True, None]
+    assert data["annotations"][0]["area"] == 0 and data["annotations"][0]["bbox"] == [0.0] * 4
+    assert [entry.get("truncated") for entry in data["captions"]] == [True, None]
+
+
+def test_pycocotools_loads_it(exported: Exported, capsys: pytest.CaptureFixture[str]) -> None:
+    out, data = exported(scene("a.jpg"), questions("b.jpg"))
+    coco = COCO(str(out))
+    assert coco.getImgIds() == [1, 2]
+    assert coco.getAnnIds(imgIds=[1]) == [1, 2, 3, 4]
+    assert [entry["name"] for entry in coco.loadCats(coco.getCatIds())] == [entry["name"] for entry in data["categories"]]
+    for number, pixels in enumerate([MAN, DOG, OTHER_DOG, HAT, NOTHING, DOG], start=1):
+        assert np.array_equal(coco.annToMask(coco.anns[number]), pixels)
+
+
+@pytest.mark.parametrize("kind", ["segm", "bbox"])
+def test_against_itself_it_scores_one(exported: Exported, kind: str) -> None:
+    out, data = exported(scene("a.jpg"), scene("b.jpg"))
+    coco = COCO(str(out))
+    keys = ("image_id", "category_id", "score") + (("segmentation",) if kind == "segm" else ("bbox",))
+    results = coco.loadRes([{key: entry[key] for key in keys} for entry in data["annotations"]])
+    evaluation = COCOeval(coco, results, kind)
+    evaluation.evaluate()
+    evaluation.accumulate()
+    evaluation.summarize()
+    assert evaluation.stats[0] == pytest.approx(1.0)
+
+
+def test_writing_again_gives_the_same_bytes(exported: Exported) -> None:
+    entries = (scene("a.jpg"), questions("b.jpg"))
+    first = exported(*entries)[0].read_bytes()
+    assert exported(*entries)[0].read_bytes() == first
+
+
+def test_a_journal_without_answers(exported: Exported) -> None:
+    out, data = exported(Failure("a.jpg", "open", "no such file"))
+    assert data["images"] == data["annotations"] == data["captions"] == data["categories"] == []
+    assert COCO(str(out)).getImgIds() == []
+
+
+def test_names_that_are_not_utf8(exported: Exported) -> None:
+    _, data = exported(replace(scene("x"), file_name="caf\udce9.jpg"))
+    assert data["images"][0]["file_name"] == "caf\udce9.jpg"
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_other(exported: Exported, tmp_path: Path) -> None:
+    out, _ = exported(scene("a.jpg"))
+    before = out.read_bytes()
+    journal = tmp_path / "journal.jsonl"
+    journal.write_bytes(journal.read_bytes() + b"damaged\n")
+    with pytest.raises(MglmmError):
+        write_coco(journal, out, INFO)
+    assert out.read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["journal.jsonl", "segcap.json"]
