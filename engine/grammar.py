@@ -51,10 +51,11 @@ def compose(parts: Iterable[str | Grounded]) -> str:
             before closing punctuation.
 
     Raises:
-        ValueError: if a text or phrase holds one of the three tags, or a phrase is blank, or its number of
-            targets is negative.
+        ValueError: if a text or phrase holds one of the three tags (or two together would), or a phrase is
+            blank, or its number of targets is negative.
     """
     text = ""
+    tags = 0
     for part in parts:
         plain = part if isinstance(part, str) else part.phrase
         if _TOKEN.search(plain):
@@ -63,12 +64,15 @@ def compose(parts: Iterable[str | Grounded]) -> str:
             if part.targets < 0 or not plain.strip():
                 raise ValueError(f"a grounded phrase needs text and targets >= 0: {part!r}")
             piece = f"{PHRASE_OPEN} {_squeeze(plain)} {PHRASE_CLOSE}" + f" {SEG}" * part.targets
+            tags += 2 + part.targets
         else:
             piece = _squeeze(plain)
         if not piece:
             continue
         glue = "" if not text or _NO_SPACE_BEFORE.match(piece) and isinstance(part, str) else " "
         text += glue + piece
+    if len(_TOKEN.findall(text)) != tags:
+        raise ValueError(f"the parts make up a USCDF tag between them: {text!r}")
     return text
 
 
@@ -180,6 +184,8 @@ class _Reader:
             piece = piece.lstrip()
             if self._open is None and _NO_SPACE_BEFORE.match(piece):
                 self._caption = self._caption.rstrip()
+        elif piece[:1].isalnum() and self._phrases and self._open is None and self._phrases[-1][1] == len(self._caption):
+            piece = " " + piece  # a word right behind a phrase is a word of its own
         elif piece.startswith(" ") and _NO_SPACE_BEFORE.match(piece.lstrip()[:1] or " "):
             piece = piece.lstrip()
         self._caption += piece

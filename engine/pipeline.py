@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-
 from engine.answering import Answered, Answerer, Asked
 from engine.decoding import Sampling
 from engine.errors import PhotographError, UsageError

@@ -48,12 +48,12 @@ _BEHIND = _words(
 )
 # Nouns that only look like participles.
 _NOUNS = _words(
-    "bed building buildings ceiling clothing crossing crossings covering earring "
+    "bed building buildings ceiling clothing crossing crossings covering dining earring "
     "earrings evening feed flooring hundred king landing lighting lightning living morning painting paintings "
     "parking pudding railing railings reed ring rings seating seed shed siding sled spring string swing thing "
     "things weed wedding wing wings awning bedding bunting carving drawing dressing dumpling duckling fencing "
     "frosting icing opening paneling paving plumbing roofing sapling scaffolding sibling stocking "
-    "stockings stuffing topping toppings underclothing writing"
+    "stockings stuffing topping toppings underclothing vending writing"
 )
 
 

@@ -6,9 +6,14 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 # Weights and tokenizers come with packages; a test that would fetch one must fail at once.
 os.environ["HF_HUB_OFFLINE"] = "1"
+
+# How long an example takes depends on the machine.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")

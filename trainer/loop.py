@@ -101,8 +101,8 @@ def _start(recipe: Recipe, folders: dict[str, Folder], device: torch.device) -> 
     rest = [p for m in (model, head) for p in m.parameters() if p.requires_grad and id(p) not in ids]
     optimizer = torch.optim.AdamW(
         [
-            {"params": rest, "lr": recipe.optimizer.lr},
-            {"params": backbone, "lr": recipe.optimizer.backbone_lr},
+            {"params": rest, "peak_lr": recipe.optimizer.lr},
+            {"params": backbone, "peak_lr": recipe.optimizer.backbone_lr},
         ],
         betas=recipe.optimizer.betas,
         weight_decay=recipe.optimizer.weight_decay,
@@ -150,8 +150,8 @@ def _optimise(
         run.optimizer.zero_grad(set_to_none=True)
         losses.total.backward()
         nn.utils.clip_grad_norm_([p for g in run.optimizer.param_groups for p in g["params"]], recipe.optimizer.clip)
-        for group, lr in zip(run.optimizer.param_groups, (recipe.optimizer.lr, recipe.optimizer.backbone_lr), strict=True):
-            group["lr"] = lr * _rate(run.step, recipe)
+        for group in run.optimizer.param_groups:
+            group["lr"] = group["peak_lr"] * _rate(run.step, recipe)
         run.optimizer.step()
         run.step += 1
         _update_average(run, recipe.ema)

@@ -55,8 +55,10 @@ class OnnxMaskDecoder:
         options.intra_op_num_threads = torch.get_num_threads()
         # Below errors, ONNX Runtime prints remarks about its own providers.
         options.log_severity_level = 3
-        wanted = ("CUDAExecutionProvider", "CPUExecutionProvider") if torch.cuda.is_available() else (
-            "CPUExecutionProvider",
+        wanted = (
+            ("CUDAExecutionProvider", "CPUExecutionProvider")
+            if torch.cuda.is_available()
+            else ("CPUExecutionProvider",)
         )
         providers = [name for name in wanted if name in onnxruntime.get_available_providers()]
         try:

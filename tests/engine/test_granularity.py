@@ -1,9 +1,11 @@
-from engine.granularity import Child, bare_name, children
 from engine.grammar import parse
+from engine.granularity import Child, bare_name, children
 
 
 def test_persons_and_objects_are_asked_about_largest_first() -> None:
-    answer = parse("<p> the sky </p> [SEG], <p> A red bus </p> [SEG], <p> two people </p> [SEG] [SEG] and <p> a cup </p>.")
+    answer = parse(
+        "<p> the sky </p> [SEG], <p> A red bus </p> [SEG], <p> two people </p> [SEG] [SEG] and <p> a cup </p>."
+    )
     assert children(answer, [0.5, 0.1, 0.2, 0.3], limit=4) == [Child("the people", 2), Child("the red bus", 1)]
 
 

@@ -62,7 +62,9 @@ def test_a_line_comes_back_exactly(entry: PhotoRecord | Failure) -> None:
 def cat(file_name: str = "a/b.jpg") -> PhotoRecord:
     mask = Mask(RLE(2, 3, "06"), 6, (0.0, 0.0, 3.0, 2.0), 0.5)
     fine = SegCap("fine", "Describe a cat.", parse("An ear."), (), Parent(0, 0), truncated=True)
-    return PhotoRecord(file_name, 3, 2, (SegCap("panoptic", "Describe.", parse("<p> A cat </p> [SEG]."), (mask,)), fine))
+    return PhotoRecord(
+        file_name, 3, 2, (SegCap("panoptic", "Describe.", parse("<p> A cat </p> [SEG]."), (mask,)), fine)
+    )
 
 
 def test_the_public_form() -> None:
@@ -138,7 +140,7 @@ def test_a_torn_last_line_is_dropped_wherever_it_is_cut(tmp_path: Path) -> None:
         assert list(read_journal(torn)) == [cat("a.jpg")]
 
 
-@pytest.mark.parametrize("line", [b"{}\n", b"[1]\n", b"{\"file_name\": 1\n", b"\0\0\0\n", b"\xff\n", b"\n"])
+@pytest.mark.parametrize("line", [b"{}\n", b"[1]\n", b'{"file_name": 1\n', b"\0\0\0\n", b"\xff\n", b"\n"])
 def test_a_damaged_line_elsewhere_is_an_error_that_says_where(tmp_path: Path, line: bytes) -> None:
     path = write(tmp_path / "journal.jsonl", cat())
     path.write_bytes(path.read_bytes() + line + to_line(cat()).encode())

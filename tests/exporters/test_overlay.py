@@ -69,7 +69,8 @@ def test_a_phrase_whose_mask_is_empty_takes_no_colour() -> None:
 
 
 def test_a_part_shows_on_its_whole() -> None:
-    picture = np.asarray(draw(GREY, record(answer("<p> A hat </p> [SEG] on <p> a man </p> [SEG]", mask(20, 20, 50, 50), MAN))))
+    segcap = answer("<p> A hat </p> [SEG] on <p> a man </p> [SEG]", mask(20, 20, 50, 50), MAN)
+    picture = np.asarray(draw(GREY, record(segcap)))
     assert picture[25, 25].tolist() == pytest.approx(np.array(100 + (np.array(PALETTE[0]) - 100) * 0.45), abs=1)
     assert picture[150, 40].tolist() == pytest.approx(np.array(100 + (np.array(PALETTE[1]) - 100) * 0.45), abs=1)
 

@@ -78,7 +78,9 @@ def test_the_coco_file_loads(run: subprocess.CompletedProcess[bytes], mixed: Pat
 
 
 def test_overlays_stand_beside(run: subprocess.CompletedProcess[bytes], mixed: Path) -> None:
-    names = {str(path.relative_to(mixed.parent / "out" / "overlays")) for path in mixed.parent.rglob("overlays/**/*.jpg")}
+    names = {
+        str(path.relative_to(mixed.parent / "out" / "overlays")) for path in mixed.parent.rglob("overlays/**/*.jpg")
+    }
     assert names == {"coffee.jpg.jpg", "sub/chelsea.png.jpg"}
 
 

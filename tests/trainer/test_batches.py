@@ -20,7 +20,9 @@ MASK = np.zeros((300, 384), bool)
 MASK[:150] = True
 TALK = (
     Conversation(Task.REFERRING, "Where is the dog?", "<p> a dog </p> [SEG]", (MASK,)),
-    Conversation(Task.GCG, "Segment the mat.", "<p> a dog </p> [SEG] sits on <p> the mat </p> [SEG] [SEG].", (MASK, ~MASK, MASK)),
+    Conversation(
+        Task.GCG, "Segment the mat.", "<p> a dog </p> [SEG] sits on <p> the mat </p> [SEG] [SEG].", (MASK, ~MASK, MASK)
+    ),
 )
 
 

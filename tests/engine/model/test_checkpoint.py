@@ -13,9 +13,7 @@ def test_loading_gives_the_weights_back(tiny_folder: Path, tmp_path: Path) -> No
     first = load(str(tiny_folder))
     save(tmp_path / "copy", first.model, first.tokenizer, dtype=torch.float32)
     second = load(str(tmp_path / "copy"))
-    for (name, mine), theirs in zip(
-        first.model.state_dict().items(), second.model.state_dict().values(), strict=True
-    ):
+    for (name, mine), theirs in zip(first.model.state_dict().items(), second.model.state_dict().values(), strict=True):
         assert torch.equal(mine, theirs), name
     assert second.decoder is None  # an exported decoder belongs to the weights that it came from
     assert not second.model.training
