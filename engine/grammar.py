@@ -184,7 +184,9 @@ class _Reader:
             piece = piece.lstrip()
             if self._open is None and _NO_SPACE_BEFORE.match(piece):
                 self._caption = self._caption.rstrip()
-        elif piece[:1].isalnum() and self._phrases and self._open is None and self._phrases[-1][1] == len(self._caption):
+        elif (
+            piece[:1].isalnum() and self._phrases and self._open is None and self._phrases[-1][1] == len(self._caption)
+        ):
             piece = " " + piece  # a word right behind a phrase is a word of its own
         elif piece.startswith(" ") and _NO_SPACE_BEFORE.match(piece.lstrip()[:1] or " "):
             piece = piece.lstrip()

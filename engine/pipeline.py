@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,7 +92,7 @@ class Pipeline:
             self._options.max_new_tokens or checkpoint.config.max_new_tokens,
         )
 
-    def run(self, sources: Iterable[Source]) -> Iterator[Outcome]:
+    def run(self, sources: Iterable[Source]) -> Generator[Outcome, None, None]:
         """One outcome per source, in order; a photograph that can't be done gives a `Failure`."""
         size = self._options.batch_size
         with ThreadPoolExecutor(2, "decode") as decoders, ThreadPoolExecutor(2, "encode") as encoders:

@@ -21,6 +21,10 @@ def train(recipe: Path, out: Path) -> None:
 
     A run that was stopped goes on where it was when the same command is given again.
     """
+    from engine.model.checkpoint import load
+    from exporters.onnx import export
     from trainer.loop import train as run
 
-    click.echo(f"wrote {run(recipe, out)}", err=True)
+    folder = run(recipe, out)
+    export(load(str(folder)))
+    click.echo(f"wrote {folder}", err=True)

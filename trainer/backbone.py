@@ -40,8 +40,9 @@ def freeze_stages(backbone: nn.Module, stages: int) -> None:
     """Stop the gradient of the stem and the first `stages` stages."""
     if not stages:
         return
-    frozen = [backbone.conv_stem, backbone.bn1, *list(backbone.blocks.children())[:stages]]
-    for module in frozen:
+    blocks = backbone.get_submodule("blocks")
+    stem = (backbone.get_submodule("conv_stem"), backbone.get_submodule("bn1"))
+    for module in (*stem, *list(blocks.children())[:stages]):
         module.requires_grad_(False)
 
 

@@ -15,11 +15,12 @@ from trainer.batches import Batch, Example, ExampleWriter, collate
 from trainer.data.augment import augment
 from trainer.data.compose import conversations
 from trainer.data.folders import Folder
+from trainer.recipe import SetName
 
 
 class _Examples(Dataset[Example]):
     def __init__(
-        self, sets: Mapping[str, Folder], rates: Mapping[str, float], writer: ExampleWriter, size: int, seed: int
+        self, sets: Mapping[str, Folder], rates: Mapping[SetName, float], writer: ExampleWriter, size: int, seed: int
     ) -> None:
         self._sets = sets
         self._names = sorted(rates)
@@ -41,7 +42,7 @@ class _Examples(Dataset[Example]):
 
 def batches(
     folders: Mapping[str, Folder],
-    rates: Mapping[str, float],
+    rates: Mapping[SetName, float],
     writer: ExampleWriter,
     *,
     size: int,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import timm
 import torch.nn.functional as F
@@ -63,10 +64,11 @@ class Pyramid(nn.Module):
     def __init__(self, config: PyramidConfig) -> None:
         super().__init__()
         self.grid = config.grid
-        self.backbone = timm.create_model(
+        backbone: Any = timm.create_model(
             config.backbone, features_only=True, out_indices=(1, 2, 3, 4), pretrained=False
         )
-        fine, *rest = self.backbone.feature_info.channels()
+        fine, *rest = backbone.feature_info.channels()
+        self.backbone: nn.Module = backbone
         dim = config.out_channels
         self.coarse_channels: int = rest[-1]
         self.fine = nn.Conv2d(fine, dim, kernel_size=3, stride=3)

@@ -116,7 +116,11 @@ def write(path: Path, *entries: PhotoRecord | Failure) -> Path:
 
 
 def test_a_journal_is_one_header_and_one_line_a_photograph(tmp_path: Path) -> None:
-    entries = [cat("a.jpg"), Failure("caf\udce9.jpg", "decode", "the file is truncated"), cat("c.jpg")]
+    entries: list[PhotoRecord | Failure] = [
+        cat("a.jpg"),
+        Failure("caf\udce9.jpg", "decode", "the file is truncated"),
+        cat("c.jpg"),
+    ]
     path = write(tmp_path / "journal.jsonl", *entries)
     assert len(path.read_bytes().splitlines()) == 4
     assert list(read_journal(path)) == entries

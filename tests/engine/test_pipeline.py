@@ -101,7 +101,7 @@ def test_broken_photographs_fail_alone_and_order_is_kept(tiny: Checkpoint, tmp_p
 
 def test_sources_are_read_as_they_are_needed(tiny: Checkpoint, tmp_path: Path) -> None:
     Image.new("RGB", (20, 20)).save(tmp_path / "a.png")
-    drawn = []
+    drawn: list[None] = []
 
     def endless() -> Iterator[Source]:
         while True:

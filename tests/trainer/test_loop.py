@@ -30,7 +30,8 @@ def test_a_killed_run_continues_bit_for_bit(data_root: Path, tmp_path: Path, mon
     recipe = _recipe(tmp_path, data_root)
     whole = load(str(train(recipe, tmp_path / "whole")))
 
-    real, calls = trainer.loop.forward, []
+    real = trainer.loop.forward
+    calls: list[None] = []
 
     def killed(*args: object) -> object:
         calls.append(None)

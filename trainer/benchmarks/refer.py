@@ -14,6 +14,7 @@ from engine.pipeline import Options, Pipeline
 from engine.prompts import Task, instruction
 from engine.records import RLE, PhotoRecord
 from trainer.benchmarks.folders import open_split
+from trainer.data.compose.nouns import noun
 from trainer.data.folders import Folder, Item
 from trainer.metrics.refer import overlap, refer_scores
 
@@ -39,8 +40,8 @@ def run(checkpoint: Checkpoint, *, data: Path, split: str, limit: int | None = N
     model = [overlap([truth], masks) for truth, masks in zip(truths, answered, strict=True)]
     whole = [overlap([truth], rle.encode(np.ones((1, truth.height, truth.width), bool))) for truth in truths]
     present, absent = _labels(folder)
-    found = _ask_all(checkpoint, [item for item, _ in present], [f"the {label}" for _, label in present])
-    refused = _ask_all(checkpoint, [item for item, _ in absent], [f"the {label}" for _, label in absent])
+    found = _ask_all(checkpoint, [item for item, _ in present], [_named(label) for _, label in present])
+    refused = _ask_all(checkpoint, [item for item, _ in absent], [_named(label) for _, label in absent])
     counts = {"persons": len(people), "absent asked": len(absent), "present asked": len(present)}
     return {
         checkpoint.name: {
@@ -106,3 +107,7 @@ def _names(item: Item) -> list[str]:
 
 def _crowds(item: Item) -> bool:
     return any(entry.crowd and entry.label == "person" for entry in item.objects)
+
+
+def _named(label: str) -> str:
+    return f"the {noun(label).singular}"

@@ -7,6 +7,7 @@ import os
 import struct
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,9 +29,9 @@ def scene(width: int = 24, height: int = 16) -> np.ndarray:
     return array
 
 
-def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
+def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
     buffer = io.BytesIO()
-    image.save(buffer, kind, **options)  # type: ignore[arg-type]
+    image.save(buffer, kind, **options)
     return buffer.getvalue()
 
 
@@ -85,8 +86,8 @@ def test_exif_orientation_is_applied_once(tmp_path: Path, kind: str, orientation
     stored = Image.fromarray(np.ascontiguousarray(undo(scene())))
     exif = Image.Exif()
     exif[0x0112] = orientation
-    options = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"lossless": True}}.get(kind, {})
-    array = decoded(tmp_path, encoded(stored, kind, exif=exif, **options))
+    lossless: dict[str, dict[str, Any]] = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"lossless": True}}
+    array = decoded(tmp_path, encoded(stored, kind, exif=exif, **lossless.get(kind, {})))
     assert array.shape == scene().shape
     assert np.abs(array.astype(int) - scene()).max() <= 12
 
@@ -99,8 +100,8 @@ def test_damaged_exif_does_not_cost_the_photograph(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("mode", ["1", "L", "P", "LA", "RGBA", "I;16"])
 def test_png_modes(tmp_path: Path, mode: str) -> None:
-    white = {"1": 1, "L": 255, "P": 255, "LA": (255, 255), "RGBA": (255, 255, 255, 255), "I;16": 65535}[mode]
-    image = Image.new(mode, (5, 3), white)
+    whites: dict[str, Any] = {"1": 1, "L": 255, "P": 255, "LA": (255, 255), "RGBA": (255, 255, 255, 255), "I;16": 65535}
+    image = Image.new(mode, (5, 3), whites[mode])
     if mode == "P":
         image.putpalette([value for value in range(256) for _ in range(3)])
     assert (decoded(tmp_path, encoded(image, "PNG")) == 255).all()
