@@ -1,4 +1,4 @@
-"""Referring segmentation of the one person of a photograph, and empty targets, on COCO photographs."""
+"""Referring segmentation of the one person of a photograph, and empty targets."""
 
 from __future__ import annotations
 
@@ -14,59 +14,67 @@ from engine.pipeline import Options, Pipeline
 from engine.prompts import Task, instruction
 from engine.records import RLE, PhotoRecord
 from trainer.benchmarks.folders import open_split
+from trainer.data.compose.denial import draw_absent
 from trainer.data.compose.nouns import noun
+from trainer.data.compose.view import View
 from trainer.data.folders import Folder, Item
 from trainer.metrics.refer import overlap, refer_scores
 
+_SETS = ("coco", "ccp", "camvid")
 _SMALLEST = 0.003
 """A thing under this share of the frame is not asked for; descriptions do not name it either."""
 
 
 def run(checkpoint: Checkpoint, *, data: Path, split: str, limit: int | None = None) -> dict[str, dict[str, float]]:
-    """Score a model on `coco/<split>`, beside two constants.
+    """Score a model, beside two constants.
 
-    * "the person", on photographs with exactly one annotated person: cIoU and gIoU. The baseline answers with the
-      whole frame.
-    * one class that is absent (drawn with the frequency that present classes have) and one that is there once, per
-      photograph: share refused, share segmented. The baseline always segments.
+    * "the person", on photographs of `coco/<split>` with exactly one annotated person: cIoU and gIoU. The baseline
+      answers with the whole frame.
+    * In each set, per photograph one class that is surely absent and one that is there once (both drawn by how often
+      the classes occur, so that a name does not tell): share refused, share segmented. The baseline always segments.
+
+    Args:
+        checkpoint: the model.
+        data: root of the photographs.
+        split: which part of each set.
+        limit: only the first so many photographs of each set.
 
     Returns:
         contestant to metric to value, in percent.
     """
-    folder = open_split(data, "coco", split, limit)
-    people = [item for item in folder.items if _names(item).count("person") == 1 and not _crowds(item)]
-    truths = [_person(folder, item) for item in people]
-    answered = _ask_all(checkpoint, people, ["the person"] * len(people))
-    model = [overlap([truth], masks) for truth, masks in zip(truths, answered, strict=True)]
-    whole = [overlap([truth], rle.encode(np.ones((1, truth.height, truth.width), bool))) for truth in truths]
-    present, absent = _labels(folder)
-    found = _ask_all(checkpoint, [item for item, _ in present], [_named(label) for _, label in present])
-    refused = _ask_all(checkpoint, [item for item, _ in absent], [_named(label) for _, label in absent])
-    counts = {"persons": len(people), "absent asked": len(absent), "present asked": len(present)}
-    return {
-        checkpoint.name: {
-            "person cIoU": 100 * refer_scores(model).ciou,
-            "person gIoU": 100 * refer_scores(model).giou,
-            "absent refused": 100 * sum(not masks for masks in refused) / len(refused),
-            "present segmented": 100 * sum(bool(masks) for masks in found) / len(found),
-            **counts,
-        },
-        "constant baseline": {
-            "person cIoU": 100 * refer_scores(whole).ciou,
-            "person gIoU": 100 * refer_scores(whole).giou,
-            "absent refused": 0.0,
-            "present segmented": 100.0,
-            **counts,
-        },
-    }
+    coco = open_split(data, "coco", split, limit)
+    people = [item for item in coco.items if [entry.label for entry in item.objects].count("person") == 1]
+    people = [item for item in people if not any(entry.crowd and entry.label == "person" for entry in item.objects)]
+    truths = [_person(coco, item) for item in people]
+    answered = _ask_all(checkpoint, people, ["person"] * len(people))
+    model = refer_scores([overlap([truth], masks) for truth, masks in zip(truths, answered, strict=True)])
+    whole = refer_scores([overlap([truth], [_frame(truth)]) for truth in truths])
+    found = {"person cIoU": 100 * model.ciou, "person gIoU": 100 * model.giou}
+    constant = {"person cIoU": 100 * whole.ciou, "person gIoU": 100 * whole.giou}
+    counts: dict[str, float] = {"persons": len(people)}
+    for name in _SETS:
+        folder = open_split(data, name, split, limit)
+        present, absent = _questions(folder)
+        refused = [not masks for masks in _ask_all(checkpoint, *zip(*absent, strict=True))]
+        segmented = [bool(masks) for masks in _ask_all(checkpoint, *zip(*present, strict=True))]
+        found |= {f"{name} absent refused": _share(refused), f"{name} present segmented": _share(segmented)}
+        constant |= {f"{name} absent refused": 0.0, f"{name} present segmented": 100.0}
+        counts |= {f"{name} absent asked": len(absent), f"{name} present asked": len(present)}
+    return {checkpoint.name: found | counts, "constant baseline": constant | counts}
+
+
+def _share(hits: Sequence[bool]) -> float:
+    return 100 * sum(hits) / max(1, len(hits))
 
 
 def _ask_all(checkpoint: Checkpoint, items: Sequence[Item], labels: Sequence[str]) -> list[list[RLE]]:
-    """The non-empty masks of the answer to "Segment ..." for each photograph; photographs of one label in a batch."""
+    """The non-empty masks of the answer to "Segment the <label>." for each photograph; one label a batch."""
     answers: dict[int, list[RLE]] = {}
     for label in dict.fromkeys(labels):
         numbers = [number for number, other in enumerate(labels) if other == label]
-        pipeline = Pipeline(checkpoint, Options(instruction=instruction(Task.REFERRING, label=label)))
+        pipeline = Pipeline(
+            checkpoint, Options(instruction=instruction(Task.REFERRING, label=f"the {noun(label).singular}"))
+        )
         outcomes = pipeline.run(Source(items[number].image, items[number].name) for number in numbers)
         for number, (_, record) in zip(numbers, outcomes, strict=True):
             assert isinstance(record, PhotoRecord), record
@@ -79,35 +87,25 @@ def _person(folder: Folder, item: Item) -> RLE:
     return rle.encode(mask[None])[0]
 
 
-def _labels(folder: Folder) -> tuple[list[tuple[Item, str]], list[tuple[Item, str]]]:
+def _questions(folder: Folder) -> tuple[list[tuple[Item, str]], list[tuple[Item, str]]]:
     """For each photograph a class that is there once, if any, and one that is not there."""
     rng = np.random.default_rng(0)
     present: list[tuple[Item, str]] = []
+    absent: list[tuple[Item, str]] = []
     for item in folder.items:
-        scene = folder.load(item)
-        names = _names(item)
-        single = sorted(
-            thing.label
-            for thing in scene.things
-            if names.count(thing.label) == 1 and thing.label not in scene.crowds and thing.mask.mean() >= _SMALLEST
-        )
+        view = View(folder.load(item))
+        single = [
+            label
+            for label in view.labels
+            if len(view.members(label)) == 1 and view.certain(label) and view.members(label)[0].mean() >= _SMALLEST
+        ]
         if single:
             present.append((item, single[int(rng.integers(len(single)))]))
-    pool = [label for _, label in present]
-    absent = []
-    for item in folder.items:
-        candidates = [label for label in pool if label not in _names(item)]
-        absent.append((item, candidates[int(rng.integers(len(candidates)))]))
+        label = draw_absent(view, rng)
+        if label is not None:
+            absent.append((item, label))
     return present, absent
 
 
-def _names(item: Item) -> list[str]:
-    return [entry.label for entry in item.objects]
-
-
-def _crowds(item: Item) -> bool:
-    return any(entry.crowd and entry.label == "person" for entry in item.objects)
-
-
-def _named(label: str) -> str:
-    return f"the {noun(label).singular}"
+def _frame(rle_of: RLE) -> RLE:
+    return rle.encode(np.ones((1, rle_of.height, rle_of.width), bool))[0]
