@@ -7,6 +7,8 @@ import math
 import os
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,10 +67,22 @@ def train(recipe_path: Path, out: Path) -> Path:
     tokenizer = _tokenizer(recipe, out)
     run = _start(recipe, folders, device)
     _resume(run, recipe, out, device)
-    _optimise(run, recipe, folders, tokenizer, out, device)
+    with _repeatable(device):
+        _optimise(run, recipe, folders, tokenizer, out, device)
     run.model.load_state_dict(run.average)
     save(out / MODEL, run.model, tokenizer)
     return out / MODEL
+
+
+@contextmanager
+def _repeatable(device: torch.device) -> Iterator[None]:
+    """On a CPU, gradients of an index are otherwise added up in whatever order the threads come."""
+    before = torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(before or device.type == "cpu")
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before)
 
 
 def _tokenizer(recipe: Recipe, out: Path) -> TextTokenizer:

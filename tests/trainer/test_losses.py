@@ -31,7 +31,7 @@ def test_no_masks_cost_nothing_and_keep_the_graph() -> None:
     logits = torch.zeros(0, 4, 4, requires_grad=True)
     bce, dice = mask_losses(logits, torch.zeros(0, 4, 4), torch.zeros(0, 4, 4))
     (bce + dice).backward()
-    assert float(bce) == float(dice) == 0
+    assert bce.item() == dice.item() == 0
 
 
 def test_alignment_is_low_where_prompt_and_embedding_agree() -> None:
@@ -60,6 +60,6 @@ def test_semantic_head_ignores_other_sets_and_unknown_cells() -> None:
     changed = labels.clone()
     changed[1] = 2  # an image of another set
     one, two = head(embedding, ("a", "b"), labels), head(embedding, ("a", "b"), changed)
-    assert float(one) > 0
+    assert one.item() > 0
     assert torch.equal(one, two)
-    assert float(head(embedding, ("b", "b"), labels)) == 0
+    assert head(embedding, ("b", "b"), labels).item() == 0
