@@ -19,7 +19,7 @@ Source: MGLMM (arXiv 2409.13407), section 3.2; the tags are those of GLaMM (arXi
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from engine.records import Answer, GroundedPhrase, Span
@@ -86,11 +86,6 @@ def parse(raw: str) -> Answer:
         position = token.end()
     reader.text(raw[position:])
     return reader.finish(raw)
-
-
-def phrases_with_targets(answer: Answer) -> Sequence[GroundedPhrase]:
-    """The phrases that have at least one `[SEG]`."""
-    return tuple(phrase for phrase in answer.phrases if phrase.segs)
 
 
 def _squeeze(text: str) -> str:

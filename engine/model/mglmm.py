@@ -56,10 +56,6 @@ class MGLMM(nn.Module):
             config.global_encoder, self.pixel_encoder.coarse_channels, config.pixel_encoder.out_channels
         )
 
-    def encode_pixels(self, pixels: Tensor) -> PixelFeatures:
-        """`pixels` `(B, 3, S, S)` to the image embedding (and the pyramid's last level)."""
-        return self.pixel_encoder(pixels)
-
     def encode_images(self, pixels: Tensor, view: Tensor | None) -> ImageFeatures:
         """Both encoders and the projector.
 
@@ -67,7 +63,7 @@ class MGLMM(nn.Module):
             pixels: `(B, 3, S, S)`, the pixel view.
             view: `(B, 3, s, s)`, the global view, or None where the global encoder does not need one.
         """
-        features = self.encode_pixels(pixels)
+        features: PixelFeatures = self.pixel_encoder(pixels)
         return ImageFeatures(self.projector(self.global_encoder(view, features)), features.embedding)
 
     def prompt_vectors(self, states: Tensor) -> Tensor:

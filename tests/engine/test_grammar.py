@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.grammar import Grounded, compose, parse, phrases_with_targets
+from engine.grammar import Grounded, compose, parse
 from engine.records import Answer
 
 TAGS = ("<p>", "</p>", "[SEG]")
@@ -83,7 +83,7 @@ def test_an_ordinary_answer() -> None:
     answer = parse(raw)
     assert answer.caption == "A man rides two horses, near a zebra."
     assert shape(answer) == [("A man", (0,)), ("two horses", (1, 2)), ("a zebra", ())]
-    assert [phrase.text for phrase in phrases_with_targets(answer)] == ["A man", "two horses"]
+    assert [phrase.text for phrase in answer.phrases if phrase.segs] == ["A man", "two horses"]
 
 
 @pytest.mark.parametrize(
@@ -134,3 +134,12 @@ def test_recovery(raw: str, caption: str, phrases: list[tuple[str, tuple[int, ..
 def test_what_cannot_be_written_is_refused(piece: str | Grounded) -> None:
     with pytest.raises(ValueError):
         compose(["fine", piece])
+
+
+def test_parts_that_spell_a_tag_between_them_are_refused() -> None:
+    with pytest.raises(ValueError, match="between them"):
+        compose(["[SEG", "]"])
+
+
+def test_a_word_right_behind_a_phrase_stays_a_word() -> None:
+    assert parse("a<p>cat</p>[SEG]is").caption == "a cat is"
