@@ -75,8 +75,16 @@ class Options:
     @property
     def children(self) -> int:
         """Fine-grained questions that may follow the first one."""
-        follow = self.instruction is None and self.label is None and self.granularity != "panoptic"
-        return self.max_children if follow else 0
+        return self.max_children if self._panoptic_first and self.granularity != "panoptic" else 0
+
+    @property
+    def only_children(self) -> bool:
+        """Whether the first question only serves to find the objects."""
+        return self._panoptic_first and self.granularity == "fine"
+
+    @property
+    def _panoptic_first(self) -> bool:
+        return self.instruction is None and self.label is None
 
 
 class Pipeline:
@@ -152,8 +160,7 @@ class Pipeline:
 
     def _record(self, source: Source, views: Views, answers: list[Answered]) -> PhotoRecord:
         side = self._config.pixel_encoder.image_size
-        if self._options.granularity == "fine" and self._options.children:
-            # The panoptic answer only served to find the objects.
+        if self._options.only_children:
             answers = [answer.orphan() for answer in answers[1:]]
         segcaps = tuple(answer.segcap(to_masks(answer.low_res, views.frame, side)) for answer in answers)
         return PhotoRecord(source.file_name, views.frame.width, views.frame.height, segcaps)

@@ -27,8 +27,8 @@ from engine.sequence import PromptWriter
 from trainer.auxiliary import SemanticHead
 from trainer.backbone import freeze_stages, keep_depthwise_float32, load_backbone
 from trainer.batches import ExampleWriter
-from trainer.data.corpus import corpus, training_folders
-from trainer.data.folders import Folder
+from trainer.data.corpus import corpus
+from trainer.data.folders import Folder, training_folders
 from trainer.recipe import Recipe, read_recipe
 from trainer.sampling import batches
 from trainer.step import forward

@@ -10,16 +10,15 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from engine.errors import MglmmError, UsageError
+from engine.errors import UsageError
 from engine.grammar import parse
-from engine.images.sources import Source
 from engine.masks import rle
 from engine.model.checkpoint import Checkpoint
 from engine.pipeline import Options, Pipeline
 from engine.prompts import Task
-from engine.records import Failure, PhotoRecord
+from engine.records import PhotoRecord
 from trainer.benchmarks.constant import ConstantAnswer, most_frequent
-from trainer.benchmarks.folders import open_split
+from trainer.benchmarks.folders import answer_all, open_split
 from trainer.data.compose import Conversation, reference, reference_labels
 from trainer.data.folders import Folder
 from trainer.metrics.mgsc import GroundTruth, MgscScores, Prediction, evaluate
@@ -82,13 +81,8 @@ def _truths(folder: Folder, task: Task) -> Iterator[tuple[str, GroundTruth]]:
 
 
 def _predict(pipeline: Pipeline, folder: Folder, truths: dict[str, GroundTruth]) -> list[Prediction]:
-    sources = [Source(item.image, item.name) for item in folder.items if item.name in truths]
-    answers = []
-    for _, outcome in pipeline.run(sources):
-        if isinstance(outcome, Failure):
-            raise MglmmError(f"{outcome.file_name}: {outcome.stage}: {outcome.reason}")
-        answers.append(_prediction(outcome))
-    return answers
+    asked = (item for item in folder.items if item.name in truths)
+    return [_prediction(record) for record in answer_all(pipeline, asked)]
 
 
 def _prediction(record: PhotoRecord) -> Prediction:

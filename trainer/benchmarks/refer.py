@@ -7,13 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.images.sources import Source
 from engine.masks import rle
 from engine.model.checkpoint import Checkpoint
 from engine.pipeline import Options, Pipeline
 from engine.prompts import Task, instruction
-from engine.records import RLE, PhotoRecord
-from trainer.benchmarks.folders import open_split
+from engine.records import RLE
+from trainer.benchmarks.folders import answer_all, open_split
 from trainer.data.compose.denial import draw_absent
 from trainer.data.compose.nouns import noun
 from trainer.data.compose.view import View
@@ -75,9 +74,8 @@ def _ask_all(checkpoint: Checkpoint, items: Sequence[Item], labels: Sequence[str
         pipeline = Pipeline(
             checkpoint, Options(instruction=instruction(Task.REFERRING, label=f"the {noun(label).singular}"))
         )
-        outcomes = pipeline.run(Source(items[number].image, items[number].name) for number in numbers)
-        for number, (_, record) in zip(numbers, outcomes, strict=True):
-            assert isinstance(record, PhotoRecord), record
+        records = answer_all(pipeline, (items[number] for number in numbers))
+        for number, record in zip(numbers, records, strict=True):
             answers[number] = [mask.rle for mask in record.segcaps[0].masks if mask.area]
     return [answers[number] for number in range(len(items))]
 

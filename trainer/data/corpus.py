@@ -9,15 +9,10 @@ import numpy as np
 
 from trainer.data.augment import augment
 from trainer.data.compose import conversations
-from trainer.data.folders import Folder, camvid, captioned, ccp, coco, one_person
+from trainer.data.folders import training_folders
 
 TEXT_SIZE = 224
 """Frame size at which scenes are composed when only their text matters."""
-
-
-def training_folders(root: Path) -> tuple[Folder, ...]:
-    """Every set that training draws from."""
-    return ccp(root, "train"), camvid(root, "train"), coco(root, "train"), one_person(root), captioned(root)
 
 
 def corpus(root: Path, scenes: int = 600, seed: int = 0) -> Iterator[str]:

@@ -156,6 +156,11 @@ def one_person(root: Path) -> Folder:
     return Folder("person", tuple(item for item in items if item.objects))
 
 
+def training_folders(root: Path) -> tuple[Folder, ...]:
+    """Every set that training draws from."""
+    return ccp(root, "train"), camvid(root, "train"), coco(root, "train"), one_person(root), captioned(root)
+
+
 def _index_map_folder(kind: Kind, root: Path, split: str, *, drop: int) -> Folder:
     names = root / kind / "classes.txt"
     if not names.is_file():

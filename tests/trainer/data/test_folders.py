@@ -14,8 +14,8 @@ from engine.grammar import parse
 from engine.prompts import Task
 from trainer.data.augment import augment
 from trainer.data.compose import conversations
-from trainer.data.corpus import corpus, training_folders
-from trainer.data.folders import camvid, captioned, ccp, coco, one_person
+from trainer.data.corpus import corpus
+from trainer.data.folders import camvid, captioned, ccp, coco, one_person, training_folders
 from trainer.data.scene import IGNORE
 
 
