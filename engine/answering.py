@@ -13,15 +13,16 @@ from torch import Tensor
 
 from engine import granularity
 from engine.decoding import Generated, Generator, Sampling
+from engine.errors import UsageError
 from engine.grammar import parse
-from engine.images.transforms import Views
+from engine.images.transforms import Views, region_boxes
 from engine.masks.decoder import MaskDecoder
 from engine.masks.postprocess import low_res_areas
 from engine.model.checkpoint import Checkpoint
 from engine.model.mglmm import ImageFeatures
-from engine.prompts import Task, instruction
+from engine.prompts import REGION, TEMPLATES, Box, Task, instruction
 from engine.records import Answer, Granularity, Mask, Parent, SegCap
-from engine.sequence import PromptWriter
+from engine.sequence import PromptWriter, Turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,9 @@ class Answerer:
     def __init__(self, checkpoint: Checkpoint, decoder: MaskDecoder, sampling: Sampling, limit: int) -> None:
         self._model = checkpoint.model
         self._tokenizer = checkpoint.tokenizer
+        self._families = TEMPLATES[checkpoint.config.template].families
         self._side = checkpoint.config.pixel_encoder.image_size
+        self._device, self._dtype = checkpoint.device, checkpoint.precision.dtype
         self._writer = PromptWriter(checkpoint.config, checkpoint.tokenizer)
         self._generator = Generator(checkpoint.model, checkpoint.tokenizer, sampling)
         self._decoder = decoder
@@ -84,22 +87,68 @@ class Answerer:
                     answers[row].append(answered)
         return answers
 
+    @torch.inference_mode()
+    def converse(self, views: Views, questions: Sequence[str], boxes: Sequence[Box] = ()) -> list[Answered]:
+        """Answers to questions about one photograph, each put with the turns before it.
+
+        Args:
+            views: of the photograph.
+            questions: one or more.
+            boxes: the regions of the `<bbox>` tokens in them, for a model with a region encoder.
+
+        Raises:
+            UsageError: if questions and boxes don't fit.
+        """
+        if boxes and self._tokenizer.region is None:
+            raise UsageError(f"the model has a region encoder, but its tokenizer has no token {REGION}")
+        features = self._encode([views])
+        regions = None
+        if boxes:
+            clip = self._clip([views])
+            assert clip is not None  # a region encoder reads the CLIP tower
+            index = torch.zeros(len(boxes), dtype=torch.long, device=clip.device)
+            regions = [self._model.region_vectors(clip, region_boxes(boxes).to(clip.device), index)]
+        answers: list[Answered] = []
+        for question in questions:
+            history = [Turn(one.asked.instruction, one.answer.raw) for one in answers]
+            ids = self._writer.question(question, history)
+            answers += self._ask(features, [0], [Asked("custom", question)], [ids], regions)
+        return answers
+
     def _encode(self, views: Sequence[Views]) -> ImageFeatures:
-        pixels = torch.stack([view.pixels for view in views])
+        pixels = torch.stack([view.pixels for view in views]).to(self._device, self._dtype)
+        return self._model.encode_images(pixels, self._clip(views))
+
+    def _clip(self, views: Sequence[Views]) -> Tensor | None:
         clips = [view.clip for view in views if view.clip is not None]
-        return self._model.encode_images(pixels, torch.stack(clips) if clips else None)
+        return torch.stack(clips).to(self._device, self._dtype) if clips else None
 
     def _follow(self, panoptic: Answered, view: Views, limit: int) -> list[Asked]:
         areas = low_res_areas(panoptic.low_res, view.frame, self._side).tolist()
         return [
-            Asked("fine", instruction(Task.FINE_SEGCAP, label=child.label), Parent(0, child.seg))
+            Asked(
+                "fine",
+                instruction(Task.FINE_SEGCAP, label=child.label, families=self._families),
+                Parent(0, child.seg),
+            )
             for child in granularity.children(panoptic.answer, areas, limit)
         ]
 
     def _round(self, features: ImageFeatures, rows: Sequence[int], asked: Sequence[Asked]) -> list[Answered]:
         """One question for each of `rows` (indices of photographs, repeats allowed)."""
-        questions = [self._writer.question(one.instruction) for one in asked]
-        generated = self._generator.generate(self._writer.prefix, features.tokens[rows], questions, self._limit)
+        return self._ask(features, rows, asked, [self._writer.question(one.instruction) for one in asked], None)
+
+    def _ask(
+        self,
+        features: ImageFeatures,
+        rows: Sequence[int],
+        asked: Sequence[Asked],
+        questions: Sequence[Sequence[int]],
+        regions: Sequence[Tensor] | None,
+    ) -> list[Answered]:
+        """Generate and decode masks for `questions`, the ids of what is asked."""
+        tokens = features.tokens[rows]
+        generated = self._generator.generate(self._writer.prefix, tokens, questions, self._limit, regions)
         low_res = self._masks(features, rows, generated)
         return [
             Answered(one, parse(self._tokenizer.decode(text.ids)), masks, text.truncated)
@@ -108,10 +157,12 @@ class Answerer:
 
     def _masks(self, features: ImageFeatures, rows: Sequence[int], generated: Sequence[Generated]) -> list[Tensor]:
         """Low-res masks of each answer, all from one decoder call."""
+        embedding = features.embedding
+        assert embedding is not None  # `_encode` gives the pixel view
         counts = [len(text.seg_states) for text in generated]
         if not sum(counts):
-            side = 4 * features.embedding.shape[-1]
+            side = 4 * embedding.shape[-1]
             return [torch.zeros(0, side, side) for _ in generated]
         prompts = self._model.prompt_vectors(torch.cat([text.seg_states for text in generated]))
-        image_index = torch.tensor(rows).repeat_interleave(torch.tensor(counts))
-        return list(self._decoder(features.embedding, prompts, image_index).split(counts))
+        image_index = torch.tensor(rows).repeat_interleave(torch.tensor(counts)).to(prompts.device)
+        return list(self._decoder(embedding, prompts, image_index).cpu().split(counts))

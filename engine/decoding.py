@@ -2,7 +2,7 @@
 
 The engine knows rows and steps; the model knows tensors. A row leaves the batch when its answer ends.
 
-Legend: `B` rows, `P` image tokens, `D` hidden size, `L` length of the longest prompt.
+Legend: `B` rows, `P` image tokens, `D` hidden size, `L` length of the longest row, `R` regions of a question.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from torch import Tensor
 from transformers import DynamicCache
 
 from engine.model.mglmm import MGLMM
-from engine.model.tokenizer import TextTokenizer
-from engine.sequence import Prefix
+from engine.model.tokenizers import TextTokenizer
+from engine.sequence import Prefix, embed_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,12 @@ class Generator:
 
     @torch.inference_mode()
     def generate(
-        self, prefix: Prefix, tokens: Tensor, questions: Sequence[Sequence[int]], limit: int
+        self,
+        prefix: Prefix,
+        tokens: Tensor,
+        questions: Sequence[Sequence[int]],
+        limit: int,
+        regions: Sequence[Tensor | None] | None = None,
     ) -> list[Generated]:
         """Answer one question per row.
 
@@ -70,12 +75,13 @@ class Generator:
             tokens: `(B, P, D)` image tokens, a row per question.
             questions: `B` lists of ids, without the prefix.
             limit: most new tokens per answer; cut so that prompt and answer fit the model's positions.
+            regions: for each question `(R, D)`, the vectors of its region tokens, or None.
         """
         if not questions:
             return []
         language = self._model.language_model
         rows = [_Row() for _ in questions]
-        embedded, mask, positions = self._prompts(prefix, tokens, questions)
+        embedded, mask, positions = self._prompts(prefix, tokens, questions, regions)
         limit = min(limit, language.config.max_position_embeddings - embedded.shape[1])
         if limit < 1:
             raise ValueError(f"a prompt of {embedded.shape[1]} tokens leaves no room for an answer")
@@ -93,36 +99,66 @@ class Generator:
                 break
             if len(keep) < len(active):
                 active = [active[i] for i in keep]
-                cache.batch_select_indices(torch.tensor(keep))
+                cache.batch_select_indices(torch.tensor(keep, device=mask.device))
                 mask, positions, chosen = mask[keep], positions[keep], chosen[keep]
             embedded = language.get_input_embeddings()(chosen[:, None])
             mask = torch.cat([mask, mask.new_ones(len(active), 1)], dim=1)
             positions = positions[:, -1:] + 1
         if self._delay:
             self._last_states(active, embedded, mask, positions, cache)
-        return [row.result(embedded.shape[-1]) for row in rows]
+        return [row.result(tokens) for row in rows]
+
+    @torch.inference_mode()
+    def read(self, prefix: Prefix, tokens: Tensor, texts: Sequence[Sequence[int]]) -> list[Tensor]:
+        """States behind each `[SEG]` that already stands in a text: teacher forcing, and the turns before a question.
+
+        Args:
+            prefix: the prompt prefix of the model.
+            tokens: `(B, P, D)` image tokens, a row per text.
+            texts: `B` lists of ids, without the prefix.
+
+        Returns:
+            for each text `(n, D)`.
+        """
+        table = self._model.language_model.get_input_embeddings()
+        longest = max(map(len, texts), default=0)
+        # Padding stands on the right here: nothing in front of it can see it.
+        padded = [[*text, *[self._tokenizer.pad] * (longest - len(text))] for text in texts]
+        ids = torch.tensor(padded, dtype=torch.long, device=tokens.device).reshape(len(texts), longest)
+        embedded = torch.cat([prefix.embed(table, tokens), table(ids).to(tokens.dtype)], dim=1)
+        states = self._model.language_model.model(inputs_embeds=embedded, use_cache=False).last_hidden_state
+        offset = len(prefix) + self._model.config.seg_state_offset
+        return [
+            row[[offset + place for place, token in enumerate(text) if token == self._tokenizer.seg]]
+            for row, text in zip(states, texts, strict=True)
+        ]
 
     def _prompts(
-        self, prefix: Prefix, tokens: Tensor, questions: Sequence[Sequence[int]]
+        self,
+        prefix: Prefix,
+        tokens: Tensor,
+        questions: Sequence[Sequence[int]],
+        regions: Sequence[Tensor | None] | None,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Left-padded prompts: embeddings `(B, L, D)`, mask `(B, L)`, positions `(B, L)`."""
         table = self._model.language_model.get_input_embeddings()
-        longest = max(map(len, questions))
-        pads = torch.tensor([longest - len(question) for question in questions])
-        ids = torch.tensor([[*question] + [self._tokenizer.pad] * (longest - len(question)) for question in questions])
-        embedded = torch.cat([prefix.embed(table, tokens), table(ids)], dim=1)
-        # Rolling a right-padded row by its padding makes it left-padded.
-        length = embedded.shape[1]
-        columns = (torch.arange(length)[None] - pads[:, None]) % length
-        embedded = embedded.gather(1, columns[..., None].expand_as(embedded))
-        positions = torch.arange(length)[None] - pads[:, None]
+        shared = prefix.embed(table, tokens)
+        length = len(prefix) + max(map(len, questions))
+        embedded = shared.new_zeros(len(questions), length, shared.shape[-1])
+        pads = torch.tensor([length - len(prefix) - len(question) for question in questions], device=tokens.device)
+        for row, question in enumerate(questions):
+            text = embed_text(table, question, regions[row] if regions else None, self._tokenizer.region, like=tokens)
+            embedded[row, length - len(text) :] = text
+            embedded[row, length - len(text) - len(prefix) : length - len(text)] = shared[row]
+        positions = torch.arange(length, device=tokens.device)[None] - pads[:, None]
         return embedded, (positions >= 0).long(), positions.clamp(min=0)
 
     def _choose(self, logits: Tensor) -> Tensor:
         if not self._sampling.temperature:
             return logits.argmax(dim=-1)
-        share = torch.softmax(logits.float() / self._sampling.temperature, dim=-1)
-        return torch.multinomial(share, 1, generator=self._draws)[:, 0]
+        # Drawn on the CPU, so that a seed gives the same answers on every device.
+        share = torch.softmax(logits.float() / self._sampling.temperature, dim=-1).cpu()
+        return torch.multinomial(share, 1, generator=self._draws)[:, 0].to(logits.device)
 
     def _last_states(
         self, active: Sequence[_Row], embedded: Tensor, mask: Tensor, positions: Tensor, cache: DynamicCache
@@ -163,6 +199,6 @@ class _Row:
             self._states.append(state)
             self.waiting = False
 
-    def result(self, hidden: int) -> Generated:
-        states = torch.stack(self._states) if self._states else torch.zeros(0, hidden)
+    def result(self, like: Tensor) -> Generated:
+        states = torch.stack(self._states) if self._states else like.new_zeros(0, like.shape[-1])
         return Generated(tuple(self._ids), states, truncated=not self.finished)

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
+
+import numpy as np
 
 from engine.answering import Answered, Answerer, Asked
 from engine.decoding import Sampling
@@ -22,10 +23,11 @@ from engine.images.decode import decode
 from engine.images.sources import Source
 from engine.images.transforms import Views, make_views
 from engine.masks.decoder import Backend, open_mask_decoder
-from engine.masks.postprocess import to_masks
+from engine.masks.postprocess import shifted, to_masks
 from engine.model.checkpoint import Checkpoint
-from engine.prompts import Task, instruction
+from engine.prompts import TEMPLATES, Box, Families, Task, instruction
 from engine.records import Failure, PhotoRecord, SegCap
+from engine.regions import about_region
 
 Wanted = Literal["panoptic", "fine", "both"]
 Outcome = tuple[Source, PhotoRecord | Failure]
@@ -64,13 +66,13 @@ class Options:
         if self.batch_size < 1 or self.max_children < 0 or self.temperature < 0:
             raise UsageError("batch_size must be at least 1, max_children and temperature at least 0")
 
-    def question(self) -> Asked:
-        """The first question about every photograph."""
+    def question(self, families: Families) -> Asked:
+        """The first question about every photograph, in the wordings that the model knows."""
         if self.instruction is not None:
             return Asked("custom", self.instruction)
         if self.label is not None:
-            return Asked("fine", instruction(Task.FINE_SEGCAP, label=self.label))
-        return Asked("panoptic", instruction(Task.PANOPTIC_SEGCAP))
+            return Asked("fine", instruction(Task.FINE_SEGCAP, label=self.label, families=families))
+        return Asked("panoptic", instruction(Task.PANOPTIC_SEGCAP, families=families))
 
     @property
     def children(self) -> int:
@@ -93,6 +95,7 @@ class Pipeline:
     def __init__(self, checkpoint: Checkpoint, options: Options | None = None) -> None:
         self._options = options or Options()
         self._config = checkpoint.config
+        self._question = self._options.question(TEMPLATES[checkpoint.config.template].families)
         self._answerer = Answerer(
             checkpoint,
             open_mask_decoder(checkpoint, self._options.decoder),
@@ -112,17 +115,29 @@ class Pipeline:
             while finished:
                 yield _result(finished.popleft())
 
-    def ask(self, path: Path, question: str) -> SegCap:
-        """One question about one photograph.
+    def ask(self, image: np.ndarray, questions: Sequence[str], box: Box | None = None) -> tuple[SegCap, ...]:
+        """A conversation about one photograph: each question is put with the turns before it.
 
-        Raises:
-            PhotographError: if the photograph can't be used.
+        Args:
+            image: `(H, W, 3)` uint8, upright RGB.
+            questions: in order; with a box there may be none, and a description of the region is asked for.
+            box: the region that the first question is about.
         """
-        views = make_views(decode(path), self._config)
-        (answers,) = self._answerer.answer([views], Asked("custom", question), children=0)
-        (answered,) = answers
+        left = top = 0
+        boxes: tuple[Box, ...] = ()
+        height, width = image.shape[:2]
+        if box is not None:
+            region = about_region(self._config, image, box, questions[0] if questions else None)
+            questions = (region.text, *questions[1:])
+            image, boxes, left, top = region.image, region.boxes, region.left, region.top
+        views = make_views(image, self._config)
         side = self._config.pixel_encoder.image_size
-        return answered.segcap(to_masks(answered.low_res, views.frame, side))
+        return tuple(
+            answered.segcap(
+                tuple(shifted(mask, left, top, height, width) for mask in to_masks(answered.low_res, views.frame, side))
+            )
+            for answered in self._answerer.converse(views, questions, boxes)
+        )
 
     def _open(self, source: Source) -> Views | Failure:
         try:
@@ -151,7 +166,7 @@ class Pipeline:
         if not views:
             return []
         try:
-            return list(self._answerer.answer(views, self._options.question(), self._options.children))
+            return list(self._answerer.answer(views, self._question, self._options.children))
         except (RuntimeError, MemoryError) as error:
             if len(views) == 1:
                 return [" ".join(str(error).split()) or type(error).__name__]

@@ -3,16 +3,22 @@
 The first wording of a family is the one that the tool itself asks; training draws from all of them.
 `{label}` is a phrase that names something ("the man riding a bike"), `{box}` a region.
 
-Source: the task table of MGLMM (arXiv 2409.13407); the `llava_v1` template is that of LLaVA-1.5.
+Source: the task table of MGLMM (arXiv 2409.13407); the `llava_v1` template is that of LLaVA-1.5, and the wordings of
+`PUBLIC` are those that the public checkpoints of MGLMM, GLaMM and LISA were trained with.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 IMAGE = "<image>"
 """Placeholder for the image tokens. It is never a vocabulary token."""
+
+
+REGION = "<bbox>"
+"""Placeholder for the vector of a region, for models with a region encoder."""
 
 
 class Task(StrEnum):
@@ -31,7 +37,9 @@ class Task(StrEnum):
     CONVERSATION = "conversation"
 
 
-FAMILIES: dict[Task, tuple[str, ...]] = {
+Families = Mapping[Task, tuple[str, ...]]
+
+FAMILIES: Families = {
     Task.PANOPTIC_SEGCAP: (
         "Describe all the objects in the image comprehensively, with interleaved masks.",
         "Give a comprehensive description of everything in the image and segment each part.",
@@ -83,6 +91,31 @@ FAMILIES: dict[Task, tuple[str, ...]] = {
 }
 
 
+_WITH_MASKS = "Please respond with interleaved segmentation masks for the corresponding parts of the answer."
+
+PUBLIC: Families = {
+    Task.PANOPTIC_SEGCAP: (
+        "Please provide a detailed description of all the objects present in this image in a comprehensive format. "
+        + _WITH_MASKS,
+    ),
+    Task.FINE_SEGCAP: (
+        f"Can you provide a detailed description in a comprehensive format for {{label}} in the image. {_WITH_MASKS}",
+    ),
+    Task.GCG: (f"Could you please give me a detailed description of the image? {_WITH_MASKS}",),
+    Task.REFERRING: ("Can you segment {label} in this image?", "Please segment {label} in this image."),
+    Task.MULTIPLE: ("Can you segment all {label} in this image?",),
+    Task.REASONING: (f"{{label}} {_WITH_MASKS}",),
+    Task.SEMANTIC: ("Can you segment all the objects in the image?",),
+    Task.INSTANCE: ("Can you segment all the objects in the image?",),
+    Task.CAPTION: ("Please describe the image.",),
+    Task.REGION: (
+        f"Can you provide me with a detailed description of the region in the picture marked by {REGION}?",
+        f"What can you tell me about the region indicated by {REGION} in the image?",
+    ),
+    Task.CONVERSATION: FAMILIES[Task.CONVERSATION],
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Box:
     """A region in fractions of the image: `0 <= left < right <= 1`, `0 <= top < bottom <= 1`."""
@@ -101,7 +134,9 @@ class Box:
         return "[{}, {}, {}, {}]".format(*(round(100 * v) for v in (self.left, self.top, self.right, self.bottom)))
 
 
-def instruction(task: Task, *, label: str = "", box: Box | None = None, wording: int = 0) -> str:
+def instruction(
+    task: Task, *, label: str = "", box: Box | None = None, wording: int = 0, families: Families = FAMILIES
+) -> str:
     """Word an instruction.
 
     Args:
@@ -109,12 +144,13 @@ def instruction(task: Task, *, label: str = "", box: Box | None = None, wording:
         label: what is asked about, for the families that name something.
         box: the region, for `Task.REGION`.
         wording: which wording; taken modulo their number.
+        families: the wordings that the model knows.
 
     Raises:
         ValueError: if the family needs a label or box and none was given.
     """
-    family = FAMILIES[task]
-    text = family[wording % len(family)]
+    wordings = families[task]
+    text = wordings[wording % len(wordings)]
     if "{label}" in text and not label:
         raise ValueError(f"{task} needs a label")
     if "{box}" in text and box is None:
@@ -124,35 +160,57 @@ def instruction(task: Task, *, label: str = "", box: Box | None = None, wording:
 
 @dataclass(frozen=True, slots=True)
 class ChatTemplate:
-    """How a question is put to a language model.
+    """How a conversation is put to a language model.
 
     Attributes:
         prefix: everything up to and including the image; the same for every question about a photograph.
         question: the rest of the prompt, with `{question}`.
+        turn: a later question, behind the stop text of the answer before it.
         stop: the text that ends an answer.
+        families: the wordings that models of this template know.
     """
 
     prefix: str
     question: str
+    turn: str
     stop: str
+    families: Families
 
-    def rest(self, question: str) -> str:
+    def first(self, question: str) -> str:
         """The prompt after the prefix, up to where the answer begins."""
         return self.question.replace("{question}", question)
 
+    def later(self, question: str) -> str:
+        """What follows an answer's stop text when the conversation goes on."""
+        return self.turn.replace("{question}", question)
+
+
+_SYSTEM = (
+    "A chat between a curious human and an artificial intelligence assistant. The assistant gives "
+    "helpful, detailed, and polite answers to the human's questions."
+)
 
 TEMPLATES: dict[str, ChatTemplate] = {
     "nano": ChatTemplate(
         prefix=f"<im_start>{IMAGE}<im_end>",
         question=" USER: {question} ASSISTANT:",
+        turn=" USER: {question} ASSISTANT:",
         stop="</s>",
+        families=FAMILIES,
     ),
+    # MGLMM and GLaMM.
     "llava_v1": ChatTemplate(
-        prefix=(
-            "A chat between a curious human and an artificial intelligence assistant. The assistant gives "
-            f"helpful, detailed, and polite answers to the human's questions. USER: The <im_start>{IMAGE}"
-        ),
+        prefix=f"{_SYSTEM} USER: The <im_start>{IMAGE}",
         question="<im_end> provides an overview of the picture.\n{question} ASSISTANT:",
+        turn="USER: {question} ASSISTANT:",
         stop="</s>",
+        families=PUBLIC,
+    ),
+    "lisa": ChatTemplate(
+        prefix=f"{_SYSTEM} USER: <im_start>{IMAGE}",
+        question="<im_end>\n{question} ASSISTANT:",
+        turn="USER: {question} ASSISTANT:",
+        stop="</s>",
+        families=PUBLIC,
     ),
 }

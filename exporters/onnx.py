@@ -27,18 +27,19 @@ from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from engine.errors import MglmmError
 from engine.masks.decoder import EMBEDDINGS, IMAGE_INDEX, LOW_RES, PROMPTS
-from engine.model.checkpoint import DECODER, Checkpoint, write_manifest
+from engine.model.checkpoint import DECODER, load_mask_head, write_manifest
+from engine.model.config import ModelConfig
 from engine.model.mask_head import MaskHead
 
 INNER_SIZE, OUTPUT_SIZE, MASKS = "inner_size", "output_size", "masks"
 _OPSET = 18
 
 
-def export(checkpoint: Checkpoint, path: Path | None = None) -> Path:
-    """Export a model's mask decoder.
+def export(folder: Path, path: Path | None = None) -> Path:
+    """Export a model's mask decoder; the rest of the model is not loaded.
 
     Args:
-        checkpoint: the model.
+        folder: of the model.
         path: where to write; by default into the model's own folder, whose manifest then lists it.
 
     Returns:
@@ -46,10 +47,12 @@ def export(checkpoint: Checkpoint, path: Path | None = None) -> Path:
 
     Raises:
         MglmmError: if the file can't be written.
+        UsageError: if the folder holds no model.
     """
-    target = path or checkpoint.folder / DECODER
-    graph = _with_resize(_decoder_graph(checkpoint), checkpoint.config.pixel_encoder.image_size)
-    graph.doc_string = f"mask decoder of the mglmm model {checkpoint.name}"
+    target = path or folder / DECODER
+    config, head = load_mask_head(folder)
+    graph = _with_resize(_decoder_graph(config, head), config.pixel_encoder.image_size)
+    graph.doc_string = f"mask decoder of the mglmm model {config.name}"
     onnx.checker.check_model(graph, full_check=True)
     temporary = target.with_name(target.name + ".part")
     try:
@@ -58,13 +61,12 @@ def export(checkpoint: Checkpoint, path: Path | None = None) -> Path:
     except OSError as error:
         raise MglmmError(f"{target}: can't be written: {error.strerror}") from error
     if path is None:
-        write_manifest(checkpoint.folder)
+        write_manifest(folder)
     return target
 
 
-def _decoder_graph(checkpoint: Checkpoint) -> ModelProto:
-    head: MaskHead = checkpoint.model.mask_head
-    channels, grid = checkpoint.config.mask_decoder.dim, checkpoint.config.pixel_encoder.grid
+def _decoder_graph(config: ModelConfig, head: MaskHead) -> ModelProto:
+    channels, grid = config.mask_decoder.dim, config.pixel_encoder.grid
     images, masks = torch.export.Dim("images"), torch.export.Dim("masks")
     example = (torch.zeros(2, channels, grid, grid), torch.zeros(3, channels), torch.tensor([0, 1, 1]))
     with _quiet():

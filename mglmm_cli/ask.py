@@ -1,18 +1,19 @@
-"""`mglmm ask`: one question about one photograph."""
+"""`mglmm ask`: questions about one photograph."""
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from engine.errors import PhotographError
-from engine.prompts import Box, Task, instruction
+from engine.prompts import Box
 from mglmm_cli.codes import Exit
-from mglmm_cli.options import MODEL, answering, check_sampling, given
+from mglmm_cli.options import answering, check_sampling, given, model_options, open_model
 from mglmm_cli.text import clean
 
 if TYPE_CHECKING:
@@ -41,32 +42,35 @@ class _PixelBox(click.ParamType):
 
 @click.command()
 @click.argument("image", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.argument("question", required=False)
+@click.argument("questions", nargs=-1, metavar="QUESTION...")
 @click.option("--box", type=_PixelBox(), help="Ask about this region of the upright image, in pixels.")
 @click.option("--mask-dir", type=click.Path(file_okay=False, path_type=Path), help="Write a PNG per mask here.")
 @click.option(
     "--overlay", type=click.Path(dir_okay=False, path_type=Path), help="Write a picture of the answer (.jpg, .png)."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the whole answer as JSON.")
-@MODEL
+@model_options
 @answering
 def ask(
     image: Path,
-    question: str | None,
+    questions: tuple[str, ...],
     box: tuple[float, float, float, float] | None,
     mask_dir: Path | None,
     overlay: Path | None,
     as_json: bool,
     model: str,
+    precision: str,
+    device: str,
     **how: Any,
 ) -> Exit:
     """Put QUESTION about IMAGE and print the answer, its grounded phrases in colour.
 
-    Without QUESTION, --box asks for a description of that region.
+    Several QUESTIONs are a conversation: each is put with the questions and answers before it. Without QUESTION, --box
+    asks for a description of that region; with it, the first QUESTION is about the region.
     """
-    if question is None and box is None:
+    if not questions and box is None:
         raise click.UsageError("missing argument 'QUESTION' (it may be left out only with --box)")
-    if question is not None and not question.strip():
+    if not all(question.strip() for question in questions):
         raise click.UsageError("QUESTION is empty")
     if overlay and overlay.suffix.lower() not in _OVERLAY_SUFFIXES:
         raise click.UsageError(f"--overlay takes a name that ends in {', '.join(_OVERLAY_SUFFIXES)}")
@@ -79,59 +83,60 @@ def ask(
     except PhotographError as error:
         click.echo(f"mglmm: {clean(str(image))}: {error}", err=True)
         return Exit.PHOTOGRAPHS_FAILED
-    if box is not None:
-        question = _about(question, box, pixels)
-    assert question is not None
+    region = _region(box, pixels) if box is not None else None
 
-    from engine.model.checkpoint import load
     from engine.pipeline import Options, Pipeline
 
-    segcap = Pipeline(load(model), Options(**given(how))).ask(image, question)
+    segcaps = Pipeline(open_model(model, precision, device), Options(**given(how))).ask(pixels, questions, region)
     if mask_dir:
-        _write_masks(mask_dir, segcap)
-    _write_answer(image, pixels, segcap, overlay=overlay, as_json=as_json)
+        _write_masks(mask_dir, segcaps)
+    _write_answers(image, pixels, segcaps, overlay=overlay, as_json=as_json)
     return Exit.DONE
 
 
-def _about(question: str | None, box: tuple[float, float, float, float], pixels: np.ndarray) -> str:
-    """Word a question about a region of the image, `(H, W, 3)`."""
+def _region(box: tuple[float, float, float, float], pixels: np.ndarray) -> Box:
+    """A region of the image, `(H, W, 3)`."""
     x, y, box_width, box_height = box
     height, width = pixels.shape[:2]
     try:
-        region = Box(x / width, y / height, (x + box_width) / width, (y + box_height) / height)
+        return Box(x / width, y / height, (x + box_width) / width, (y + box_height) / height)
     except ValueError:
         sides = ",".join(f"{side:g}" for side in box)
         raise click.UsageError(f"--box {sides} is no box inside the image of {width} x {height} pixels") from None
-    return f"{question} {region}" if question else instruction(Task.REGION, box=region)
 
 
-def _write_masks(folder: Path, segcap: SegCap) -> None:
-    """Write each mask as a 1-bit PNG named by its number and phrase, like `0-red-bag.png`."""
+def _write_masks(folder: Path, segcaps: Sequence[SegCap]) -> None:
+    """Write each mask as a 1-bit PNG named by number and phrase: `0-red-bag.png`, in the next turn `1-0-bag.png`."""
     from PIL import Image
 
     from engine.masks.rle import decode
 
     folder.mkdir(parents=True, exist_ok=True)
-    for phrase in segcap.answer.phrases:
-        slug = re.sub(r"[^a-z0-9]+", "-", phrase.text.lower())[:_LONGEST_SLUG].strip("-") or "mask"
-        for seg in phrase.segs:
-            Image.fromarray(decode(segcap.masks[seg].rle)).save(folder / f"{seg}-{slug}.png")
+    for turn, segcap in enumerate(segcaps):
+        for phrase in segcap.answer.phrases:
+            slug = re.sub(r"[^a-z0-9]+", "-", phrase.text.lower())[:_LONGEST_SLUG].strip("-") or "mask"
+            for seg in phrase.segs:
+                name = f"{turn}-{seg}-{slug}.png" if turn else f"{seg}-{slug}.png"
+                Image.fromarray(decode(segcap.masks[seg].rle)).save(folder / name)
 
 
-def _write_answer(image: Path, pixels: np.ndarray, segcap: SegCap, *, overlay: Path | None, as_json: bool) -> None:
+def _write_answers(
+    image: Path, pixels: np.ndarray, segcaps: tuple[SegCap, ...], *, overlay: Path | None, as_json: bool
+) -> None:
     from engine.journal import to_json
     from engine.records import PhotoRecord
     from mglmm_cli.console import print_answer
 
     height, width = pixels.shape[:2]
-    record = PhotoRecord(image.name, width, height, (segcap,))
+    record = PhotoRecord(image.name, width, height, segcaps)
     if overlay:
         from exporters.overlay import write_overlay
 
         write_overlay(overlay, pixels, record)
     if as_json:
         click.echo(json.dumps(to_json(record)))
-    else:
-        print_answer(segcap)
-    if segcap.truncated:
-        click.echo("mglmm: the answer was cut at the length limit; see --max-new-tokens", err=True)
+    for segcap in segcaps:
+        if not as_json:
+            print_answer(segcap)
+        if segcap.truncated:
+            click.echo("mglmm: the answer was cut at the length limit; see --max-new-tokens", err=True)

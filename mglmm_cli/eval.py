@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from mglmm_cli.lazy import LazyCommand, LazyGroup
-from mglmm_cli.options import MODEL
+from mglmm_cli.options import model_options, open_model
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -31,7 +31,7 @@ _COMMON = (
         help="Folder that holds the sets.",
     ),
     click.option("--split", default="val", show_default=True, help="Which part of the set."),
-    MODEL,
+    model_options,
     click.option("--limit", type=click.IntRange(min=1), help="Only the first so many photographs."),
     click.option(
         "--json", "json_path", type=click.Path(dir_okay=False, path_type=Path), help="Write the scores here as well."
@@ -52,23 +52,32 @@ def _common(function: _Function) -> _Function:
 )
 @_common
 def mgsc(
-    dataset: str, task: str, data: Path, split: str, model: str, limit: int | None, json_path: Path | None
+    dataset: str,
+    task: str,
+    data: Path,
+    split: str,
+    model: str,
+    precision: str,
+    device: str,
+    limit: int | None,
+    json_path: Path | None,
 ) -> None:
     """Multi-granularity SegCap: mIoU, AP50, mask recall, METEOR, CIDEr, beside a constant baseline."""
-    from engine.model.checkpoint import load
     from trainer.benchmarks.mgsc import run
 
-    _report(run(load(model), data=data, dataset=dataset, split=split, task=task, limit=limit), json_path)
+    checkpoint = open_model(model, precision, device)
+    _report(run(checkpoint, data=data, dataset=dataset, split=split, task=task, limit=limit), json_path)
 
 
 @click.command()
 @_common
-def refer(data: Path, split: str, model: str, limit: int | None, json_path: Path | None) -> None:
+def refer(
+    data: Path, split: str, model: str, precision: str, device: str, limit: int | None, json_path: Path | None
+) -> None:
     """Referring segmentation of the one person, and empty targets."""
-    from engine.model.checkpoint import load
     from trainer.benchmarks.refer import run
 
-    _report(run(load(model), data=data, split=split, limit=limit), json_path)
+    _report(run(open_model(model, precision, device), data=data, split=split, limit=limit), json_path)
 
 
 def _report(scores: Mapping[str, Mapping[str, float]], json_path: Path | None) -> None:

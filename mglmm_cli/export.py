@@ -23,7 +23,10 @@ def onnx(model: str, out: Path | None) -> None:
 
     The number of prompts and the output size are dynamic.
     """
-    from engine.model.checkpoint import load
+    from engine.model.sources import find
     from exporters.onnx import export as write
 
-    click.echo(f"wrote {write(load(model), out)}", err=True)
+    source = find(model)
+    if not isinstance(source, Path):
+        raise click.UsageError(f"{model} has random weights: there is nothing to export")
+    click.echo(f"wrote {write(source, out)}", err=True)

@@ -22,9 +22,10 @@ cli = LazyGroup(
     context_settings=_SETTINGS,
     lazy={
         "segcap": LazyCommand("mglmm_cli.segcap:segcap", "Caption and segment folders of photographs."),
-        "ask": LazyCommand("mglmm_cli.ask:ask", "Put one question about one photograph."),
+        "ask": LazyCommand("mglmm_cli.ask:ask", "Put questions about one photograph."),
         "train": LazyCommand("mglmm_cli.train:train", "Train a model by a recipe."),
         "eval": LazyCommand("mglmm_cli.eval:evaluate", "Score a model on annotated photographs."),
+        "convert": LazyCommand("mglmm_cli.convert:convert", "Turn a public checkpoint into a model folder."),
         "export": LazyCommand("mglmm_cli.export:export", "Write a model's parts in other formats."),
     },
 )

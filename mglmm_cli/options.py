@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+if TYPE_CHECKING:
+    from engine.model.checkpoint import Checkpoint
+
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
-MODEL = click.option(
-    "--model", default="nano", show_default=True, metavar="NAME|FOLDER", help="An embedded model, or a model's folder."
+_MODEL = (
+    click.option(
+        "--model",
+        default="nano",
+        show_default=True,
+        metavar="MODEL",
+        help="An embedded model, a model's folder, a hub name (owner/name), or random:PRESET.",
+    ),
+    click.option(
+        "--precision",
+        # Written out: to import engine.model.precision takes seconds.
+        type=click.Choice(["float32", "bfloat16", "float16", "int8", "int4"]),
+        default="float32",
+        show_default=True,
+        help="Of the weights in memory.",
+    ),
+    click.option("--device", default="cpu", show_default=True, help="Where the model runs: cpu, cuda, cuda:1."),
 )
 
 _ANSWERING = (
@@ -25,11 +43,26 @@ _ANSWERING = (
 )
 
 
+def model_options(function: _Function) -> _Function:
+    """Add the options that say which model runs, and how: `model`, `precision`, `device`, all strings."""
+    return _add(_MODEL, function)
+
+
 def answering(function: _Function) -> _Function:
     """Add the options that say how answers are made."""
-    for option in reversed(_ANSWERING):
-        function = option(function)
-    return function
+    return _add(_ANSWERING, function)
+
+
+def open_model(model: str, precision: str, device: str) -> Checkpoint:
+    """Load the model that the options name.
+
+    Raises:
+        UsageError: see `engine.model.checkpoint.load`.
+    """
+    from engine.model.checkpoint import load
+    from engine.model.precision import Precision
+
+    return load(model, precision=Precision(precision), device=device)
 
 
 def check_sampling(temperature: float | None, seed: int | None) -> None:
@@ -41,3 +74,9 @@ def check_sampling(temperature: float | None, seed: int | None) -> None:
 def given(options: Mapping[str, Any]) -> dict[str, Any]:
     """The options that were given."""
     return {name: value for name, value in options.items() if value is not None}
+
+
+def _add(options: Sequence[Callable[[_Function], _Function]], function: _Function) -> _Function:
+    for option in reversed(options):
+        function = option(function)
+    return function

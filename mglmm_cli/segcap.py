@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ import click
 
 from engine.errors import UsageError
 from mglmm_cli.codes import Exit
-from mglmm_cli.options import MODEL, answering, check_sampling, given
+from mglmm_cli.options import answering, check_sampling, given, model_options, open_model
 
 if TYPE_CHECKING:
     from engine.images.sources import Source
@@ -40,10 +41,19 @@ _STDIN = "-"
 @click.option("--instruction", metavar="TEXT", help="Put this question instead.")
 @click.option("--label", metavar="TEXT", help='Ask only about this object, like "the man riding a bike".')
 @click.option("--overlay", is_flag=True, help="Write a picture with coloured masks and caption per photograph.")
-@MODEL
+@model_options
 @click.option("--batch-size", type=click.IntRange(min=1), help="Photographs that go through the model together.")
 @answering
-def segcap(inputs: tuple[str, ...], out: str, overlay: bool, model: str, seed: int | None, **asked: Any) -> Exit:
+def segcap(
+    inputs: tuple[str, ...],
+    out: str,
+    overlay: bool,
+    model: str,
+    precision: str,
+    device: str,
+    seed: int | None,
+    **asked: Any,
+) -> Exit:
     """Caption and segment the photographs of INPUT...
 
     INPUT is a file, a folder (searched to the bottom), a pattern such as 'shots/**/*.jpg', or - for a list on
@@ -59,17 +69,18 @@ def segcap(inputs: tuple[str, ...], out: str, overlay: bool, model: str, seed: i
         _refuse_nested(folder, inputs)
     sources = _sources(inputs)
 
-    from engine.model.checkpoint import load
     from engine.pipeline import Options, Pipeline
     from mglmm_cli.console import PhotoProgress
     from mglmm_cli.results import FolderResults, StreamResults, run_info
 
-    checkpoint = load(model)
+    checkpoint = open_model(model, precision, device)
     options = Options(**given({**asked, "seed": seed}))
     pipeline = Pipeline(checkpoint, options)
     results: Results
     if folder:
-        results = FolderResults(folder, run_info(checkpoint, options), overlay=overlay)
+        info = run_info(checkpoint, options)
+        info = replace(info, options={**info.options, "precision": precision})
+        results = FolderResults(folder, info, overlay=overlay)
     else:
         results = StreamResults(sys.stdout.buffer)
     # A bar and the results on one screen would overwrite each other.

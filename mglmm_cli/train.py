@@ -21,10 +21,9 @@ def train(recipe: Path, out: Path) -> None:
 
     A run that was stopped goes on where it was when the same command is given again.
     """
-    from engine.model.checkpoint import load
     from exporters.onnx import export
     from trainer.loop import train as run
 
     folder = run(recipe, out)
-    export(load(str(folder)))
+    export(folder)
     click.echo(f"wrote {folder}", err=True)

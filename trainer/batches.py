@@ -5,7 +5,7 @@ conversation follows as a segment that sees the prefix and itself, at the positi
 So the image is encoded and prefilled once for all its questions, and the states are those of inference.
 
 Legend: `B` photographs, `L` length of a row, `K` tokens to be learned, `N` masks, `S` side of the pixel view,
-`m` side of the low-res masks, `g` side of the image embedding.
+`s` side of the CLIP view, `g` side of the image embedding.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from engine.images.transforms import pixel_view
+from engine.images.transforms import make_views
 from engine.model.config import ModelConfig
-from engine.model.tokenizer import TextTokenizer
+from engine.model.tokenizers import TextTokenizer
 from engine.sequence import PromptWriter
 from trainer.data.compose import Conversation
 from trainer.data.scene import IGNORE, Scene
+from trainer.targets import LowResTargets, MaskTargets
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,26 +34,26 @@ class Example:
     Attributes:
         kind: the set that it comes from.
         pixels: `(3, S, S)`.
+        view: `(3, s, s)`, the CLIP view, or None where the model does not need one.
         semantic: `(2g, 2g)` int64, `IGNORE` where nothing is known.
         ids: text ids of all segments, one after the other.
         segment: the number of the segment of each id, from 1.
         position: the position of each id.
         labels: the id to be predicted AT each id, or -1.
         seg_states: indices into `ids` of the states that drive masks.
-        masks: `(N, m, m)` float, the share of a cell that is foreground.
-        valid: `(m, m)` float, 1 inside the photograph.
+        targets: the `N` masks, in the order of `seg_states`.
     """
 
     kind: str
     pixels: Tensor
+    view: Tensor | None
     semantic: Tensor
     ids: list[int]
     segment: list[int]
     position: list[int]
     labels: list[int]
     seg_states: list[int]
-    masks: Tensor
-    valid: Tensor
+    targets: MaskTargets
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +62,7 @@ class Batch:
 
     kinds: tuple[str, ...]
     pixels: Tensor  # (B, 3, S, S)
+    view: Tensor | None  # (B, 3, s, s)
     semantic: Tensor  # (B, 2g, 2g)
     ids: Tensor  # (B, L - prefix)
     attention: Tensor  # (B, 1, L, L) bool, True where a query sees a key
@@ -69,25 +70,39 @@ class Batch:
     label_index: Tensor  # (K,)
     label_ids: Tensor  # (K,)
     seg_index: Tensor  # (N,)
-    image_index: Tensor  # (N,)
-    masks: Tensor  # (N, m, m)
-    valid: Tensor  # (B, m, m)
+    targets: MaskTargets
 
     def to(self, device: torch.device) -> Batch:
         """The same batch on another device."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
-        moved: dict[str, Any] = {name: v.to(device) for name, v in values.items() if isinstance(v, Tensor)}
+        moved: dict[str, Any] = {
+            name: value.to(device) for name, value in values.items() if isinstance(value, Tensor | MaskTargets)
+        }
         return replace(self, **moved)
 
 
 class ExampleWriter:
-    """Writes one scene and its conversations as an `Example`."""
+    """Writes one scene and its conversations as an `Example`.
 
-    def __init__(self, config: ModelConfig, tokenizer: TextTokenizer, text_tokens: int) -> None:
+    Args:
+        config: of the model.
+        tokenizer: its tokenizer.
+        text_tokens: at most so many tokens of a photograph's conversations.
+        targets: the kind of targets to write.
+    """
+
+    def __init__(
+        self,
+        config: ModelConfig,
+        tokenizer: TextTokenizer,
+        text_tokens: int,
+        targets: type[MaskTargets] = LowResTargets,
+    ) -> None:
         self._config = config
         self._writer = PromptWriter(config, tokenizer)
         self._seg = tokenizer.seg
         self._text_tokens = text_tokens
+        self._targets = targets
 
     @property
     def prefix_length(self) -> int:
@@ -103,9 +118,8 @@ class ExampleWriter:
         seg_states: list[int] = []
         masks: list[np.ndarray] = []
         for conversation in conversations:
-            question = self._writer.question(conversation.instruction)
-            answer = self._writer.answer(conversation.answer)
-            whole = question + answer
+            text = self._writer.conversation(conversation.turns)
+            whole = list(text.ids)
             if ids and len(ids) + len(whole) > self._text_tokens:
                 continue
             number = segment[-1] + 1 if segment else 1
@@ -113,28 +127,30 @@ class ExampleWriter:
             seg_states += [
                 start + i + self._config.seg_state_offset
                 for i, token in enumerate(whole)
-                if token == self._seg and i >= len(question)
+                if token == self._seg and text.learned[i]
             ]
             ids += whole
             segment += [number] * len(whole)
             position += range(self.prefix_length, self.prefix_length + len(whole))
-            # The last id of the question predicts the first of the answer; the stop token predicts nothing.
-            labels += [-1] * (len(question) - 1) + answer + [-1]
+            # An id predicts the next one, where that belongs to an answer; the last one predicts nothing.
+            labels += [after if learned else -1 for after, learned in zip(whole[1:], text.learned[1:], strict=True)]
+            labels += [-1]
             masks += conversation.masks
         if len(masks) != len(seg_states):
             raise ValueError(f"{scene.name}: {len(seg_states)} [SEG] tokens but {len(masks)} masks")
-        side = self._config.pixel_encoder.image_size
+        views = make_views(scene.image, self._config)
+        pixel = self._config.pixel_encoder
         return Example(
             kind=scene.kind,
-            pixels=pixel_view(scene.image, self._config.pixel_encoder),
-            semantic=_semantic(scene.semantic, side, 2 * self._config.pixel_encoder.grid),
+            pixels=views.pixels,
+            view=views.clip,
+            semantic=_semantic(scene.semantic, pixel.image_size, 2 * pixel.grid),
             ids=ids,
             segment=segment,
             position=position,
             labels=labels,
             seg_states=seg_states,
-            masks=_low_res(masks, side, 4 * self._config.pixel_encoder.grid),
-            valid=_low_res([np.ones(scene.image.shape[:2], bool)], side, 4 * self._config.pixel_encoder.grid)[0],
+            targets=self._targets.write(masks, views.frame, self._config),
         )
 
 
@@ -152,7 +168,7 @@ def collate(examples: Sequence[Example], prefix: int, pad: int) -> Batch:
     segment = torch.full((rows, length), -1)
     segment[:, :prefix] = 0
     positions = torch.arange(length).repeat(rows, 1)
-    label_index, label_ids, seg_index, image_index = [], [], [], []
+    label_index, label_ids, seg_index = [], [], []
     for row, example in enumerate(examples):
         count = len(example.ids)
         ids[row, :count] = torch.tensor(example.ids)
@@ -164,12 +180,13 @@ def collate(examples: Sequence[Example], prefix: int, pad: int) -> Batch:
                 label_index.append(base + offset)
                 label_ids.append(label)
         seg_index += [base + state for state in example.seg_states]
-        image_index += [row] * len(example.seg_states)
     same = (segment[:, :, None] == segment[:, None, :]) | (segment[:, None, :] == 0)
     attention = same & torch.ones(length, length, dtype=torch.bool).tril()
+    views = [example.view for example in examples if example.view is not None]
     return Batch(
         kinds=tuple(example.kind for example in examples),
         pixels=torch.stack([example.pixels for example in examples]),
+        view=torch.stack(views) if views else None,
         semantic=torch.stack([example.semantic for example in examples]),
         ids=ids,
         attention=attention[:, None],
@@ -177,25 +194,15 @@ def collate(examples: Sequence[Example], prefix: int, pad: int) -> Batch:
         label_index=torch.tensor(label_index),
         label_ids=torch.tensor(label_ids),
         seg_index=torch.tensor(seg_index, dtype=torch.long),
-        image_index=torch.tensor(image_index, dtype=torch.long),
-        masks=torch.cat([example.masks for example in examples]),
-        valid=torch.stack([example.valid for example in examples]),
+        targets=type(examples[0].targets).join([example.targets for example in examples]),
     )
 
 
-def _low_res(masks: Sequence[np.ndarray], side: int, low: int) -> Tensor:
-    """`(h, w)` masks to the share of foreground in each cell of the padded low-res frame `(N, low, low)`."""
-    if not masks:
-        return torch.zeros(0, low, low)
-    padded = torch.zeros(len(masks), side, side)
-    height, width = masks[0].shape
-    padded[:, :height, :width] = torch.from_numpy(np.stack(masks)).float()
-    return F.adaptive_avg_pool2d(padded, low)
-
-
 def _semantic(labels: np.ndarray | None, side: int, size: int) -> Tensor:
+    """The class of the middle of each cell; the photograph was resized to the pixel view before."""
+    if labels is None:
+        return torch.full((size, size), IGNORE, dtype=torch.long)
     padded = torch.full((side, side), IGNORE, dtype=torch.long)
-    if labels is not None:
-        padded[: labels.shape[0], : labels.shape[1]] = torch.from_numpy(labels.astype(np.int64))
+    padded[: labels.shape[0], : labels.shape[1]] = torch.from_numpy(labels.astype(np.int64))
     step = side // size
     return padded[step // 2 :: step, step // 2 :: step].contiguous()

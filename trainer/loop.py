@@ -22,7 +22,7 @@ from engine.model.checkpoint import save
 from engine.model.mglmm import MGLMM
 from engine.model.pixel_encoder import Pyramid, freeze_batch_norm
 from engine.model.presets import PRESETS
-from engine.model.tokenizer import TextTokenizer
+from engine.model.tokenizers import BpeTokenizer, TextTokenizer
 from engine.sequence import PromptWriter
 from trainer.auxiliary import SemanticHead
 from trainer.backbone import freeze_stages, keep_depthwise_float32, load_backbone
@@ -32,6 +32,7 @@ from trainer.data.folders import Folder, training_folders
 from trainer.recipe import Recipe, read_recipe
 from trainer.sampling import batches
 from trainer.step import forward
+from trainer.targets import TARGETS
 
 STATE, LOG, MODEL = "state.pt", "log.jsonl", "model"
 
@@ -89,8 +90,8 @@ def _tokenizer(recipe: Recipe, out: Path) -> TextTokenizer:
     if not (out / "tokenizer.json").is_file():
         print(f"training a tokenizer on {recipe.tokenizer.scenes} photographs' texts", file=sys.stderr)
         texts = corpus(recipe.data, scenes=recipe.tokenizer.scenes, seed=recipe.seed)
-        TextTokenizer.train(texts, recipe.tokenizer.vocabulary).save(out)
-    tokenizer = TextTokenizer.load(out)
+        BpeTokenizer.train(texts, recipe.tokenizer.vocabulary).save(out)
+    tokenizer = BpeTokenizer.load(out)
     size = PRESETS[recipe.model].language.options["vocab_size"]
     if tokenizer.size > size:
         raise UsageError(f"{out}: the tokenizer has {tokenizer.size} tokens, the model {size}")
@@ -134,7 +135,7 @@ def _optimise(
     device: torch.device,
 ) -> None:
     config = run.model.config
-    writer = ExampleWriter(config, tokenizer, recipe.text_tokens)
+    writer = ExampleWriter(config, tokenizer, recipe.text_tokens, TARGETS[recipe.loss.mask_frame])
     prefix = PromptWriter(config, tokenizer).prefix
     run.model.train()
     freeze_batch_norm(run.model)
@@ -155,7 +156,7 @@ def _optimise(
     for batch in bar:
         batch = batch.to(device)
         draw = torch.Generator().manual_seed(recipe.seed * 1_000_003 + run.step)
-        masks = torch.randperm(len(batch.masks), generator=draw)[: recipe.masks_per_step]
+        masks = torch.randperm(len(batch.targets), generator=draw)[: recipe.masks_per_step]
         with torch.autocast(device.type, dtype=torch.bfloat16, enabled=recipe.bf16):
             losses = forward(run.model, run.head, prefix, batch, recipe.loss, masks.to(device))
         total = float(losses.total.detach())

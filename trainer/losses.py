@@ -1,6 +1,7 @@
 """Losses on text and masks.
 
-Legend: `N` masks, `m x m` low-res frame, `T` tokens, `V` vocabulary. Weights are those of the recipe.
+Legend: `N` masks, `m x m` low-res frame, `H x W` frame of a photograph, `T` tokens, `V` vocabulary. Weights are those
+of the recipe.
 
 Source: LISA / GLaMM / MGLMM: cross-entropy on the answer, per-mask mean BCE, and dice on the soft mask.
 """
@@ -12,6 +13,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 _ALIGNMENT_SCALE = 0.25
+_DICE_SCALE, _DICE_EPSILON = 1e-3, 1e-6
+"""Of the public training code."""
 
 
 def text_loss(logits: Tensor, labels: Tensor) -> Tensor:
@@ -24,8 +27,8 @@ def text_loss(logits: Tensor, labels: Tensor) -> Tensor:
     return F.cross_entropy(logits.float(), labels)
 
 
-def mask_losses(logits: Tensor, targets: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
-    """BCE and dice, each the mean over masks.
+def low_res_mask_losses(logits: Tensor, targets: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
+    """BCE and dice in the decoder's own frame, each the mean over masks.
 
     Args:
         logits: `(N, m, m)` mask logits.
@@ -46,6 +49,24 @@ def mask_losses(logits: Tensor, targets: Tensor, valid: Tensor) -> tuple[Tensor,
     return bce.mean(), dice.mean()
 
 
+def full_mask_losses(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """BCE and dice of each mask in the frame of its photograph, as the public models were trained.
+
+    Args:
+        logits: `(N, H, W)` mask logits.
+        targets: `(N, H, W)` 0 or 1.
+
+    Returns:
+        `(bce, dice)`, each `(N,)`.
+    """
+    logits, targets = logits.float().flatten(1), targets.flatten(1)
+    bce = F.binary_cross_entropy_with_logits(logits, targets, reduction="none").mean(dim=1)
+    soft = torch.sigmoid(logits) * _DICE_SCALE
+    overlap = (soft * targets).sum(dim=1)
+    total = soft.sum(dim=1) + (targets * _DICE_SCALE).sum(dim=1)
+    return bce, 1 - (2 * overlap + _DICE_EPSILON) / (total + _DICE_EPSILON)
+
+
 def alignment_losses(prompts: Tensor, embeddings: Tensor, targets: Tensor, valid: Tensor) -> Tensor:
     """BCE and dice of the plain product of prompt vector and image embedding, read as a coarse mask.
 
@@ -56,11 +77,11 @@ def alignment_losses(prompts: Tensor, embeddings: Tensor, targets: Tensor, valid
     Args:
         prompts: `(N, C)`.
         embeddings: `(N, C, g, g)`, the image of each prompt.
-        targets: `(N, m, m)`, as in `mask_losses`; `m` is a multiple of `g`.
-        valid: `(N, m, m)`, as in `mask_losses`.
+        targets: `(N, m, m)`, as in `low_res_mask_losses`; `m` is a multiple of `g`.
+        valid: `(N, m, m)`, as in `low_res_mask_losses`.
     """
     grid = embeddings.shape[-1]
     similarity = torch.einsum("nc,nchw->nhw", prompts.float(), embeddings.float()) * _ALIGNMENT_SCALE
     inside = F.adaptive_avg_pool2d(valid, grid)
-    bce, dice = mask_losses(similarity, F.adaptive_avg_pool2d(targets, grid), inside.clamp(min=1e-3))
+    bce, dice = low_res_mask_losses(similarity, F.adaptive_avg_pool2d(targets, grid), inside.clamp(min=1e-3))
     return bce + dice

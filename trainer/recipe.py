@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError, model_validator
 
 from engine.errors import UsageError
 from engine.model.presets import PRESETS
 
 SetName = Literal["ccp", "camvid", "coco", "person", "captions"]
+MaskFrame = Literal["low_res", "full"]
 
 
 class _Section(BaseModel):
@@ -45,13 +46,25 @@ class OptimizerRecipe(_Section):
 
 
 class LossRecipe(_Section):
-    """Weights of the losses; `semantic` and `align` are training aids that leave nothing in the model."""
+    """Weights of the losses; `semantic` and `align` are training aids that leave nothing in the model.
+
+    Attributes:
+        mask_frame: where predicted masks are compared with the true ones: in the decoder's own `low_res` frame, or
+            in the `full` frame of the photograph, as the public models were trained.
+    """
 
     text: float = 1.0
     bce: float = 2.0
     dice: float = 0.5
     semantic: float = 0.0
     align: float = 0.0
+    mask_frame: MaskFrame = "low_res"
+
+    @model_validator(mode="after")
+    def _aids_fit(self) -> LossRecipe:
+        if self.align and self.mask_frame != "low_res":
+            raise ValueError("align needs mask_frame: low_res")
+        return self
 
 
 class Recipe(_Section):

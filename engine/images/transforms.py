@@ -9,6 +9,7 @@ Source: SAM's preprocessing (longest side resized, normalised, zero-padded right
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,9 +18,10 @@ from PIL import Image
 from torch import Tensor
 
 from engine.model.config import ClipConfig, ModelConfig, PyramidConfig, SamEncoderConfig
+from engine.prompts import Box
 
-_CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
-_CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
+CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
+CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,16 @@ def pixel_view(inner: np.ndarray, config: SamEncoderConfig | PyramidConfig) -> T
     return view
 
 
+def region_boxes(boxes: Sequence[Box]) -> Tensor:
+    """Boxes as the region encoder takes them: fractions of the whole photograph, `(R, 4)` float32.
+
+    The CLIP view that they are read from is a centre crop, so in a photograph that is not square they lie a little
+    beside their objects. GLaMM gives them like this in training and in inference, and its weights expect it.
+    """
+    corners = [(box.left, box.top, box.right, box.bottom) for box in boxes]
+    return torch.tensor(corners, dtype=torch.float32).reshape(-1, 4)
+
+
 def _clip_view(photo: Image.Image, config: ClipConfig) -> Tensor:
     side = config.image_size
     width, height = photo.size
@@ -87,4 +99,4 @@ def _clip_view(photo: Image.Image, config: ClipConfig) -> Tensor:
     left, top = (size[0] - side) // 2, (size[1] - side) // 2
     crop = np.array(resized.crop((left, top, left + side, top + side)))
     values = torch.from_numpy(crop).permute(2, 0, 1).float() / 255
-    return (values - torch.tensor(_CLIP_MEAN)[:, None, None]) / torch.tensor(_CLIP_STD)[:, None, None]
+    return (values - torch.tensor(CLIP_MEAN)[:, None, None]) / torch.tensor(CLIP_STD)[:, None, None]

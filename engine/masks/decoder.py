@@ -86,12 +86,12 @@ class OnnxMaskDecoder:
 
 
 def open_mask_decoder(checkpoint: Checkpoint, backend: Backend) -> MaskDecoder:
-    """The session of a model's mask decoder.
+    """The session of a model's mask decoder; random weights have no exported one and always run in torch.
 
     Raises:
         UsageError: if `onnx` is asked for and the model folder has no exported decoder.
     """
-    if backend == "torch":
+    if backend == "torch" or checkpoint.folder is None:
         return TorchMaskDecoder(checkpoint.model.mask_head)
     if checkpoint.decoder is None:
         raise UsageError(

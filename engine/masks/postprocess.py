@@ -5,6 +5,7 @@ Legend: `N` masks, `m` side of the low-res masks, `S` side of the pixel view, `H
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -47,3 +48,20 @@ def _to_mask(logits: Tensor) -> Mask:
     score = float(torch.sigmoid(logits[foreground]).mean()) if foreground.any() else 0.0
     (encoded,) = rle.encode(foreground[None].numpy(force=True))
     return Mask(encoded, rle.area(encoded), rle.bbox(encoded), score)
+
+
+def shifted(mask: Mask, left: int, top: int, height: int, width: int) -> Mask:
+    """A mask of a cut-out in the frame of the whole photograph.
+
+    Args:
+        mask: of the cut-out.
+        left, top: where the cut-out lies, in pixels.
+        height, width: of the photograph.
+    """
+    if (mask.rle.height, mask.rle.width) == (height, width):
+        return mask
+    cut = rle.decode(mask.rle)
+    whole = np.zeros((height, width), bool)
+    whole[top : top + cut.shape[0], left : left + cut.shape[1]] = cut
+    (encoded,) = rle.encode(whole[None])
+    return Mask(encoded, rle.area(encoded), rle.bbox(encoded), mask.score)

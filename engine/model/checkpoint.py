@@ -1,27 +1,33 @@
-"""A model on disk: a folder with config.json, model.safetensors, tokenizer.json, manifest.json and, once
-exported, mask_decoder.onnx. The manifest holds the SHA-256 of every other file and is checked at loading."""
+"""A model on disk: a folder with config.json, the weights (one model.safetensors, or shards and their index), the
+tokenizer's files, manifest.json and, once exported, mask_decoder.onnx. The manifest holds the SHA-256 of every other
+file and is checked at loading."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from accelerate import init_empty_weights
 from pydantic import ValidationError
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
-from torch import Tensor
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
 
 from engine.errors import UsageError
 from engine.model.config import ModelConfig
-from engine.model.mglmm import MGLMM
-from engine.model.tokenizer import TextTokenizer
+from engine.model.mask_head import MaskHead
+from engine.model.mglmm import MGLMM, build_mask_head
+from engine.model.precision import Precision, place, stored_as
+from engine.model.sources import RandomModel, find
+from engine.model.tokenizers import TextTokenizer, open_tokenizer
 
-CONFIG, WEIGHTS, MANIFEST, DECODER = "config.json", "model.safetensors", "manifest.json", "mask_decoder.onnx"
-EMBEDDED = Path(__file__).resolve().parent.parent / "weights"
-"""Models that ship in the package, one folder each."""
+CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
+MANIFEST, DECODER = "manifest.json", "mask_decoder.onnx"
+HEAD = "mask_head."
 
 
 @dataclass(frozen=True)
@@ -30,56 +36,92 @@ class Checkpoint:
 
     Attributes:
         name: as the config names it.
-        folder: where it was read from.
+        folder: where it was read from; None for random weights.
         config: its parts.
-        model: the network, float32, in eval mode.
+        model: the network, in eval mode.
         tokenizer: its tokenizer.
         sha256: hash of the manifest, hence of every file: the identity of the model.
+        precision: of the weights in memory.
     """
 
     name: str
-    folder: Path
+    folder: Path | None
     config: ModelConfig
     model: MGLMM
     tokenizer: TextTokenizer
     sha256: str
+    precision: Precision = Precision.FLOAT32
 
     @property
     def decoder(self) -> Path | None:
         """The exported mask decoder, if the folder has one."""
-        path = self.folder / DECODER
-        return path if path.is_file() else None
+        path = self.folder / DECODER if self.folder else None
+        return path if path and path.is_file() else None
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network lies."""
+        return self.model.mask_head.prompt_encoder.no_mask_embed.weight.device
 
 
-def resolve(model: str) -> Path:
-    """The folder that a `--model` value names: an embedded model or a folder.
+def load(model: str, *, precision: Precision = Precision.FLOAT32, device: str = "cpu") -> Checkpoint:
+    """Load a model by name, folder or hub name, tensor by tensor.
 
-    Raises:
-        UsageError: if it is neither.
-    """
-    embedded = EMBEDDED / model
-    if model.isidentifier() and embedded.is_dir():
-        return embedded
-    folder = Path(model)
-    if not folder.is_dir():
-        known = ", ".join(sorted(path.name for path in EMBEDDED.iterdir() if path.is_dir()))
-        raise UsageError(f"no model {model!r}: give a model folder, or one of the embedded models ({known})")
-    return folder
-
-
-def load(model: str) -> Checkpoint:
-    """Load a model by name or folder.
+    Args:
+        model: see `engine.model.sources.find`.
+        precision: of the weights in memory.
+        device: where they lie.
 
     Raises:
-        UsageError: if a file is missing, does not match the manifest, or does not fit the config.
+        UsageError: if a file is missing, does not match the manifest, or does not fit the config, or if this
+            machine can't hold the weights so.
     """
-    folder = resolve(model)
+    source = find(model)
+    if isinstance(source, RandomModel):
+        return _random(source, precision, device)
+    folder = source
     identity = _check_manifest(folder)
-    config = _read_config(folder / CONFIG)
-    tokenizer = TextTokenizer.load(folder)
-    network = MGLMM(config)
-    _load_weights(network, folder / WEIGHTS)
-    return Checkpoint(config.name, folder, config, network.eval(), tokenizer, identity)
+    config = read_config(folder / CONFIG)
+    tokenizer = open_tokenizer(folder)
+    with init_empty_weights(include_buffers=False):
+        network = MGLMM(config)
+    _load_weights(network, own_state(network), folder, precision)
+    network.language_model.tie_weights()
+    place(network.eval(), precision, device)
+    return Checkpoint(config.name, folder, config, network, tokenizer, identity, precision)
+
+
+def load_mask_head(folder: Path) -> tuple[ModelConfig, MaskHead]:
+    """The mask head of a model folder alone, however large the rest is.
+
+    Raises:
+        UsageError: as `load` does.
+    """
+    _check_manifest(folder)
+    config = read_config(folder / CONFIG)
+    head = build_mask_head(config)
+    own = {f"{HEAD}{name}": tensor for name, tensor in head.state_dict().items()}
+    _load_weights(head, own, folder, Precision.FLOAT32, HEAD)
+    return config, head.eval()
+
+
+def _random(source: RandomModel, precision: Precision, device: str) -> Checkpoint:
+    """A network as large as the real one, to measure with; its answers mean nothing."""
+    with init_empty_weights(include_buffers=False):
+        network = MGLMM(source.config)
+    draws = torch.Generator().manual_seed(0)
+    for name, empty in list(network.named_parameters()):
+        drawn = torch.empty(empty.shape, dtype=stored_as(name, empty.dtype, precision))
+        if empty.dim() > 1:
+            drawn.normal_(std=0.02, generator=draws)
+        else:
+            drawn.fill_(0.0 if name.endswith("bias") else 1.0)
+        _assign(network, name, drawn)
+    network.language_model.tie_weights()
+    place(network.eval(), precision, device)
+    identity = hashlib.sha256(f"random {source.config.model_dump_json()}".encode()).hexdigest()
+    tokenizer = open_tokenizer(source.tokenizer)
+    return Checkpoint(f"random:{source.config.name}", None, source.config, network, tokenizer, identity, precision)
 
 
 def save(folder: Path, model: MGLMM, tokenizer: TextTokenizer, *, dtype: torch.dtype = torch.float16) -> None:
@@ -96,7 +138,7 @@ def save(folder: Path, model: MGLMM, tokenizer: TextTokenizer, *, dtype: torch.d
     (folder / CONFIG).write_text(model.config.model_dump_json(indent=2) + "\n", encoding="utf-8")
     tensors = {
         name: tensor.to(dtype).contiguous() if tensor.is_floating_point() else tensor.contiguous()
-        for name, tensor in _own_state(model).items()
+        for name, tensor in own_state(model).items()
     }
     save_file(tensors, folder / WEIGHTS)
     tokenizer.save(folder)
@@ -110,7 +152,7 @@ def write_manifest(folder: Path) -> None:
     (folder / MANIFEST).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
-def _own_state(model: MGLMM) -> dict[str, Tensor]:
+def own_state(model: MGLMM) -> dict[str, Tensor]:
     """The state dict without the second name of tied weights."""
     state = model.state_dict()
     if model.language_model.config.tie_word_embeddings:
@@ -118,22 +160,75 @@ def _own_state(model: MGLMM) -> dict[str, Tensor]:
     return state
 
 
-def _load_weights(network: MGLMM, path: Path) -> None:
+def _load_weights(
+    module: nn.Module, own: Mapping[str, Tensor], folder: Path, precision: Precision, prefix: str = ""
+) -> None:
+    """Put the stored tensors in the place of the module's, one at a time.
+
+    Args:
+        module: its tensors may be empty.
+        own: them, by their stored names.
+        folder: of the model.
+        precision: of the weights in memory.
+        prefix: what the stored names of this module begin with; other tensors are left alone.
+    """
+    missing = set(own)
+    for path in _weight_files(folder):
+        for name, tensor in _tensors(path, prefix):
+            if name not in missing:
+                raise UsageError(f"{path}: unknown tensor {name}: not of this config.json")
+            if tensor.shape != own[name].shape:
+                raise UsageError(
+                    f"{path}: {name} is {tuple(tensor.shape)}, config.json asks for {tuple(own[name].shape)}"
+                )
+            missing.remove(name)
+            _assign(module, name.removeprefix(prefix), tensor.to(stored_as(name, tensor.dtype, precision)))
+    if missing:
+        raise UsageError(
+            f"{folder}: {len(missing)} missing tensors, the first is {min(missing)}: not of this config.json"
+        )
+
+
+def _weight_files(folder: Path) -> list[Path]:
+    if (folder / WEIGHTS).is_file():
+        return [folder / WEIGHTS]
+    index = folder / INDEX
+    if not index.is_file():
+        raise UsageError(f"{folder}: has neither {WEIGHTS} nor {INDEX}")
     try:
-        stored = load_file(path)
+        names: dict[str, str] = json.loads(index.read_bytes())["weight_map"]
+        return [folder / name for name in sorted(set(names.values()))]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UsageError(f"{index}: not an index of weights: {error}") from error
+
+
+def _tensors(path: Path, prefix: str) -> Iterator[tuple[str, Tensor]]:
+    try:
+        with safe_open(path, "pt") as stored:
+            for name in stored.keys():  # noqa: SIM118 (no mapping)
+                if name.startswith(prefix):
+                    yield name, stored.get_tensor(name)
     except (OSError, SafetensorError) as error:
         raise UsageError(f"{path}: can't be read as safetensors: {error}") from error
-    own = _own_state(network)
-    for what, names in (("missing", own.keys() - stored.keys()), ("unknown", stored.keys() - own.keys())):
-        if names:
-            raise UsageError(f"{path}: {len(names)} {what} tensors, the first is {min(names)}: not of this config.json")
-    for name, tensor in stored.items():
-        if tensor.shape != own[name].shape:
-            raise UsageError(f"{path}: {name} is {tuple(tensor.shape)}, config.json asks for {tuple(own[name].shape)}")
-    network.load_state_dict({name: tensor.to(own[name].dtype) for name, tensor in stored.items()}, strict=False)
 
 
-def _read_config(path: Path) -> ModelConfig:
+def _assign(network: nn.Module, name: str, tensor: Tensor) -> None:
+    """Replace a parameter or buffer; what was there may be empty."""
+    owner, _, leaf = name.rpartition(".")
+    module = network.get_submodule(owner)
+    old = module._parameters.get(leaf)
+    if old is not None:
+        module._parameters[leaf] = nn.Parameter(tensor, requires_grad=old.requires_grad)
+    else:
+        module._buffers[leaf] = tensor
+
+
+def read_config(path: Path) -> ModelConfig:
+    """Read a model's config.json.
+
+    Raises:
+        UsageError: if it is not one.
+    """
     try:
         return ModelConfig.model_validate_json(path.read_text(encoding="utf-8"))
     except ValidationError as error:
@@ -151,9 +246,9 @@ def _check_manifest(folder: Path) -> str:
         files: dict[str, str] = json.loads(content)["files"]
     except (ValueError, KeyError, TypeError) as error:
         raise UsageError(f"{path}: not a manifest: {error}") from error
-    for needed in (CONFIG, WEIGHTS):
-        if needed not in files:
-            raise UsageError(f"{path}: does not list {needed}")
+    for needed in ((CONFIG,), (WEIGHTS, INDEX)):
+        if not any(name in files for name in needed):
+            raise UsageError(f"{path}: does not list {' or '.join(needed)}")
     for name, expected in files.items():
         file = folder / name
         if not file.is_file():

@@ -28,12 +28,48 @@ class ClipConfig(Part):
     intermediate_size: PositiveInt = 4096
     num_hidden_layers: PositiveInt = 24
     num_attention_heads: PositiveInt = 16
+    hidden_act: str = "quick_gelu"
+    layer_norm_eps: float = Field(1e-5, gt=0)
     select_layer: int = -2
+
+    @model_validator(mode="after")
+    def _layer_is_there(self) -> ClipConfig:
+        if not -self.num_hidden_layers - 1 <= self.select_layer <= self.num_hidden_layers:
+            raise ValueError(f"select_layer {self.select_layer} is not of a tower of {self.num_hidden_layers} layers")
+        return self
 
     @property
     def tokens(self) -> int:
         """Image tokens per photograph."""
         return (self.image_size // self.patch_size) ** 2
+
+
+class RegionEncoderConfig(Part):
+    """GLaMM's region encoder: a box on several hidden layers of the CLIP tower becomes one vector.
+
+    Attributes:
+        layers: hidden layers of the tower, the finest map first.
+        dim: channels inside; those of the tower.
+        groups: of the group norms.
+        position_dim: hidden size of the box embedding.
+        bins: side of the grid that RoIAlign samples.
+        box_side: pixels of the CLIP view that a whole side of a box stands for. GLaMM kept 224 from GPT4RoI, whose view
+            has 224 pixels, when it went to 336: its boxes read the upper left two thirds of the maps, and its weights
+            were trained so.
+    """
+
+    layers: tuple[int, ...] = (-11, -8, -5, -2)
+    dim: PositiveInt = 1024
+    groups: PositiveInt = 64
+    position_dim: PositiveInt = 256
+    bins: PositiveInt = 14
+    box_side: PositiveInt = 224
+
+    @model_validator(mode="after")
+    def _channels_divide(self) -> RegionEncoderConfig:
+        if self.dim % 4 or self.dim % self.groups:
+            raise ValueError(f"dim {self.dim} must be a multiple of 4 and of groups ({self.groups})")
+        return self
 
 
 class PyramidTokensConfig(Part):
@@ -116,6 +152,7 @@ class ModelConfig(Part):
             that predicts it (MGLMM, GLaMM, LISA), 0 the token's own.
         template: name of the chat template.
         max_new_tokens: longest answer that the model was made for.
+        region_encoder: what turns a box into the vector of a `<bbox>` token, where the model has one.
     """
 
     name: str
@@ -127,6 +164,7 @@ class ModelConfig(Part):
     seg_state_offset: Literal[-1, 0] = -1
     template: str = "llava_v1"
     max_new_tokens: PositiveInt = 512
+    region_encoder: RegionEncoderConfig | None = None
 
     @model_validator(mode="after")
     def _parts_fit(self) -> ModelConfig:
@@ -137,6 +175,12 @@ class ModelConfig(Part):
                 f"pixel_encoder.out_channels ({self.pixel_encoder.out_channels}) must equal "
                 f"mask_decoder.dim ({self.mask_decoder.dim})"
             )
+        if self.region_encoder is not None:
+            tower = self.global_encoder
+            if not (isinstance(tower, ClipConfig) and tower.hidden_size == self.region_encoder.dim):
+                raise ValueError("region_encoder needs a CLIP global_encoder of the same width")
+            if not all(-tower.num_hidden_layers - 1 <= layer < 0 for layer in self.region_encoder.layers):
+                raise ValueError(f"region_encoder.layers must be of the tower: -{tower.num_hidden_layers + 1} to -1")
         if self.global_encoder.kind == "pyramid_tokens" and self.pixel_encoder.kind != "pyramid":
             raise ValueError("global_encoder 'pyramid_tokens' needs pixel_encoder 'pyramid'")
         return self

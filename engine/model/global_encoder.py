@@ -5,6 +5,8 @@ Legend: `B` images, `P` image tokens, `D` channels of a token before the project
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -15,7 +17,7 @@ from engine.model.pixel_encoder import PixelFeatures
 
 
 class ClipTower(nn.Module):
-    """Patch tokens of one hidden layer of a CLIP vision tower; the CLS token is dropped."""
+    """Patch tokens of the hidden layers of a CLIP vision tower; the CLS token is dropped."""
 
     def __init__(self, config: ClipConfig) -> None:
         super().__init__()
@@ -29,15 +31,41 @@ class ClipTower(nn.Module):
                 intermediate_size=config.intermediate_size,
                 num_hidden_layers=config.num_hidden_layers,
                 num_attention_heads=config.num_attention_heads,
+                hidden_act=config.hidden_act,
+                layer_norm_eps=config.layer_norm_eps,
             )
         )
 
-    def forward(self, view: Tensor | None, features: PixelFeatures) -> Tensor:
+    def forward(self, view: Tensor | None, features: PixelFeatures | None) -> Tensor:
         """`view` `(B, 3, s, s)`, the CLIP view; returns `(B, P, D)`."""
         if view is None:
             raise ValueError("a CLIP tower needs the global view")
-        hidden = self.tower(view, output_hidden_states=True).hidden_states
-        return hidden[self.select_layer][:, 1:]
+        return self.hidden(view, [self.select_layer])[0]
+
+    def hidden(self, view: Tensor, layers: Sequence[int]) -> tuple[Tensor, ...]:
+        """Patch tokens of several hidden layers; the tower runs once, and no further than the highest of them.
+
+        Args:
+            view: `(B, 3, s, s)`, the CLIP view.
+            layers: 0 is what enters the first layer, `n` what layer `n` gives; -1 is the last.
+
+        Returns:
+            For each of `layers`, in their order, `(B, P, D)`.
+
+        Raises:
+            ValueError: if the tower lacks one of the layers.
+        """
+        blocks = self.tower.encoder.layers
+        wanted = [layer if layer >= 0 else layer + len(blocks) + 1 for layer in layers]
+        if not all(0 <= layer <= len(blocks) for layer in wanted):
+            raise ValueError(f"hidden layers {list(layers)} of a CLIP tower with {len(blocks)} layers")
+        state = self.tower.pre_layrnorm(self.tower.embeddings(view))
+        kept = {0: state}
+        for number, block in enumerate(blocks[: max(wanted)], start=1):
+            state = block(state, None)
+            if number in wanted:
+                kept[number] = state
+        return tuple(kept[layer][:, 1:] for layer in wanted)
 
 
 class PyramidTokens(nn.Module):
@@ -49,10 +77,10 @@ class PyramidTokens(nn.Module):
         self.channels = coarse_channels + embedding_channels
         self.position = nn.Parameter(torch.zeros(self.side**2, self.channels))
 
-    def forward(self, view: Tensor | None, features: PixelFeatures) -> Tensor:
+    def forward(self, view: Tensor | None, features: PixelFeatures | None) -> Tensor:
         """Returns `(B, P, D)`; `view` is not looked at, since one backbone serves both views."""
-        if features.coarse is None:
-            raise ValueError("pyramid tokens need a pixel encoder with a pyramid")
+        if features is None or features.coarse is None:
+            raise ValueError("pyramid tokens need the features of a pixel encoder with a pyramid")
         size = (self.side, self.side)
         both = (F.adaptive_avg_pool2d(features.coarse, size), F.adaptive_avg_pool2d(features.embedding, size))
         return torch.cat(both, dim=1).flatten(2).transpose(1, 2) + self.position

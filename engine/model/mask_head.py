@@ -49,6 +49,8 @@ class MaskHead(nn.Module):
             `(N, m, m)` mask logits.
         """
         decoder = self.mask_decoder
+        # In half precision the position encoding alone would move the logits; the head is small and stays float32.
+        embeddings, prompts = embeddings.float(), prompts.float()
         n = prompts.shape[0]
         dense = self.prompt_encoder.no_mask_embed.weight.reshape(1, -1, 1, 1)
         source = (embeddings + dense)[image_index]

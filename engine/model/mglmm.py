@@ -15,6 +15,7 @@ from engine.model.config import ClipConfig, LanguageConfig, ModelConfig
 from engine.model.global_encoder import ClipTower, PyramidTokens
 from engine.model.mask_head import MaskHead
 from engine.model.pixel_encoder import PixelFeatures, Pyramid, build_pixel_encoder
+from engine.model.region_encoder import RegionEncoder
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +24,11 @@ class ImageFeatures:
 
     Attributes:
         tokens: `(B, P, D)`, projected image tokens.
-        embedding: `(B, C, g, g)`, the mask decoder's image embedding.
+        embedding: `(B, C, g, g)`, the mask decoder's image embedding; None where the pixel encoder was left out.
     """
 
     tokens: Tensor
-    embedding: Tensor
+    embedding: Tensor | None
 
 
 class MGLMM(nn.Module):
@@ -44,9 +45,8 @@ class MGLMM(nn.Module):
         self.text_hidden_fcs = nn.Sequential(
             nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, config.mask_decoder.dim)
         )
-        self.mask_head = MaskHead(
-            config.mask_decoder, grid=config.pixel_encoder.grid, image_size=config.pixel_encoder.image_size
-        )
+        self.mask_head = build_mask_head(config)
+        self.region_encoder = _region_encoder(config, hidden)
 
     def _global_encoder(self, config: ModelConfig) -> ClipTower | PyramidTokens:
         if isinstance(config.global_encoder, ClipConfig):
@@ -56,25 +56,64 @@ class MGLMM(nn.Module):
             config.global_encoder, self.pixel_encoder.coarse_channels, config.pixel_encoder.out_channels
         )
 
-    def encode_images(self, pixels: Tensor, view: Tensor | None) -> ImageFeatures:
+    def encode_images(self, pixels: Tensor | None, view: Tensor | None) -> ImageFeatures:
         """Both encoders and the projector.
 
         Args:
-            pixels: `(B, 3, S, S)`, the pixel view.
+            pixels: `(B, 3, S, S)`, the pixel view, or None where no mask is wanted.
             view: `(B, 3, s, s)`, the global view, or None where the global encoder does not need one.
+
+        Raises:
+            ValueError: if a view is missing that the global encoder needs.
         """
-        features: PixelFeatures = self.pixel_encoder(pixels)
-        return ImageFeatures(self.projector(self.global_encoder(view, features)), features.embedding)
+        features: PixelFeatures | None = None if pixels is None else self.pixel_encoder(pixels)
+        tokens = self.projector(self.global_encoder(view, features))
+        return ImageFeatures(tokens, features.embedding if features else None)
 
     def prompt_vectors(self, states: Tensor) -> Tensor:
-        """`[SEG]` states `(N, D)` (last layer, after the final norm) to prompt vectors `(N, C)`."""
-        return self.text_hidden_fcs(states)
+        """`[SEG]` states `(N, D)` (last layer, after the final norm) to float32 prompt vectors `(N, C)`."""
+        return self.text_hidden_fcs(states.float())
+
+    def region_vectors(self, view: Tensor, boxes: Tensor, image_index: Tensor) -> Tensor:
+        """What the language model reads at the `<bbox>` tokens.
+
+        Args:
+            view: `(B, 3, s, s)`, the global view.
+            boxes: `(R, 4)`, as `engine.images.transforms.region_boxes` gives them.
+            image_index: `(R,)` int64, the image of each box.
+
+        Returns:
+            `(R, D)`.
+
+        Raises:
+            ValueError: if the model has no region encoder.
+        """
+        config = self.config.region_encoder
+        if config is None or self.region_encoder is None or not isinstance(self.global_encoder, ClipTower):
+            raise ValueError(f"model {self.config.name!r} has no region encoder")
+        return self.region_encoder(self.global_encoder.hidden(view, config.layers), boxes, image_index)
+
+
+def build_mask_head(config: ModelConfig) -> MaskHead:
+    """The mask head of a model, with random weights."""
+    pixel = config.pixel_encoder
+    return MaskHead(config.mask_decoder, grid=pixel.grid, image_size=pixel.image_size)
 
 
 def build_language_model(config: LanguageConfig) -> PreTrainedModel:
     """A causal LM of transformers with random weights; code from a hub is never run."""
     options = AutoConfig.for_model(config.model_type, **config.options)
     return AutoModelForCausalLM.from_config(options, trust_remote_code=False)
+
+
+def _region_encoder(config: ModelConfig, hidden: int) -> RegionEncoder | None:
+    if config.region_encoder is None:
+        return None
+    assert isinstance(config.global_encoder, ClipConfig)  # ModelConfig has checked it
+    view = config.global_encoder
+    return RegionEncoder(
+        config.region_encoder, patch_size=view.patch_size, image_size=view.image_size, hidden_size=hidden
+    )
 
 
 def _projector(kind: str, channels: int, hidden: int) -> nn.Module:

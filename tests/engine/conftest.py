@@ -9,7 +9,7 @@ import torch
 
 from engine.model.checkpoint import Checkpoint, load, save
 from engine.model.mglmm import MGLMM
-from engine.model.tokenizer import TextTokenizer
+from engine.model.tokenizers import BpeTokenizer
 from exporters.onnx import export
 from tests.engine.tiny import TEXTS, TINY
 
@@ -19,8 +19,8 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tiny model on disk, its decoder exported."""
     folder = tmp_path_factory.mktemp("models") / "tiny"
     torch.manual_seed(0)
-    save(folder, MGLMM(TINY), TextTokenizer.train(TEXTS * 4, 400), dtype=torch.float32)
-    export(load(str(folder)))
+    save(folder, MGLMM(TINY), BpeTokenizer.train(TEXTS * 4, 400), dtype=torch.float32)
+    export(folder)
     return folder
 
 

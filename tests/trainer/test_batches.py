@@ -8,14 +8,16 @@ import torch
 
 from engine.model.mglmm import MGLMM
 from engine.model.presets import NANO
-from engine.model.tokenizer import TextTokenizer
+from engine.model.tokenizers import BpeTokenizer
 from engine.prompts import Task
-from engine.sequence import PromptWriter
+from engine.sequence import PromptWriter, Turn
 from trainer.batches import ExampleWriter, collate
 from trainer.data.compose import Conversation
+from trainer.data.compose.conversation import without_spare_masks
 from trainer.data.scene import Scene
+from trainer.targets import LowResTargets
 
-TOKENIZER = TextTokenizer.train(["Where is the dog? <p> a dog </p> [SEG] sits on <p> the mat </p> [SEG]."] * 5, 400)
+TOKENIZER = BpeTokenizer.train(["Where is the dog? <p> a dog </p> [SEG] sits on <p> the mat </p> [SEG]."] * 5, 400)
 MASK = np.zeros((300, 384), bool)
 MASK[:150] = True
 TALK = (
@@ -52,7 +54,7 @@ def test_a_packed_conversation_has_the_states_that_it_has_alone(model: MGLMM) ->
         inputs_embeds=packed, attention_mask=allowed, position_ids=batch.positions, use_cache=False
     ).last_hidden_state
     for number, talk in enumerate(TALK, start=1):
-        ids = torch.tensor([prompt.question(talk.instruction) + prompt.answer(talk.answer)])
+        ids = torch.tensor([prompt.conversation([Turn(talk.instruction, talk.answer)]).ids])
         alone = torch.cat([prompt.prefix.embed(table, tokens[1:]), table(ids)], dim=1)
         expected = model.language_model.model(inputs_embeds=alone, use_cache=False).last_hidden_state[0]
         start = writer.prefix_length + example.segment.index(number)
@@ -76,13 +78,38 @@ def test_labels_and_mask_states_stand_where_they_are_predicted() -> None:
 
 def test_masks_and_padding_in_the_low_res_frame() -> None:
     example = ExampleWriter(NANO, TOKENIZER, text_tokens=200).write(_scene(), TALK[:1])
-    assert example.masks.shape == (1, 128, 128)
-    assert example.masks[0, :50].min() == 1 and example.masks[0, 50:].max() == 0
-    assert example.valid[:100].min() == 1 and example.valid[100:].max() == 0
+    targets = example.targets
+    assert isinstance(targets, LowResTargets)
+    assert targets.masks.shape == (1, 128, 128)
+    assert targets.masks[0, :50].min() == 1 and targets.masks[0, 50:].max() == 0
+    assert targets.valid[0, :100].min() == 1 and targets.valid[0, 100:].max() == 0
     assert (example.semantic[:50] == 0).all() and (example.semantic[50:] == 255).all()
 
 
 def test_what_does_not_fit_is_left_out_but_the_first_stays() -> None:
     example = ExampleWriter(NANO, TOKENIZER, text_tokens=5).write(_scene(), TALK)
     assert set(example.segment) == {1}
-    assert len(example.masks) == 1
+    assert len(example.targets) == 1
+
+
+def test_all_answers_of_a_conversation_are_learned_and_have_masks() -> None:
+    history = (Turn("Where is the dog?", "<p> a dog </p> [SEG]"),)
+    talk = Conversation(Task.REFERRING, "And the mat?", "<p> the mat </p> [SEG].", (MASK, ~MASK), history)
+    example = ExampleWriter(NANO, TOKENIZER, text_tokens=200).write(_scene(), [talk])
+    assert set(example.segment) == {1}
+    assert TOKENIZER.decode([i for i in example.labels if i >= 0]) == f"{history[0].answer} {talk.answer}"
+    assert example.labels.count(TOKENIZER.eos) == 2
+    assert [example.labels[place] for place in example.seg_states] == [TOKENIZER.seg] * 2
+    assert isinstance(example.targets, LowResTargets)
+    assert example.targets.masks[:, 0, 0].tolist() == [1, 0]
+
+
+def test_masks_are_counted_over_all_answers_and_spare_ones_may_be_left_out() -> None:
+    turns = [Turn("Where is the dog?", "[SEG]"), Turn("And the mat?", "[SEG].")]
+    with pytest.raises(ValueError, match="needs 2 masks, not 3"):
+        Conversation(Task.REFERRING, turns[1].question, turns[1].answer, (MASK, MASK, MASK), (turns[0],))
+    talk = without_spare_masks(Task.REFERRING, turns, [MASK, ~MASK, MASK])
+    assert talk.turns == tuple(turns)
+    assert [bool(mask[0, 0]) for mask in talk.masks] == [True, False]
+    with pytest.raises(ValueError, match="needs 2 masks, not 1"):
+        without_spare_masks(Task.REFERRING, turns, [MASK])

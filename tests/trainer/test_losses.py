@@ -3,7 +3,7 @@ import torch
 
 from trainer.auxiliary import SemanticHead
 from trainer.data.scene import IGNORE
-from trainer.losses import alignment_losses, mask_losses, text_loss
+from trainer.losses import alignment_losses, full_mask_losses, low_res_mask_losses, text_loss
 
 
 def test_sure_and_right_costs_nothing_and_sure_and_wrong_much() -> None:
@@ -11,9 +11,9 @@ def test_sure_and_right_costs_nothing_and_sure_and_wrong_much() -> None:
     target[:, :2] = 1
     valid = torch.ones(1, 4, 4)
     logits = (target * 2 - 1) * 20
-    bce, dice = mask_losses(logits, target, valid)
+    bce, dice = low_res_mask_losses(logits, target, valid)
     assert float(bce) < 1e-6 and float(dice) < 1e-6
-    bce, dice = mask_losses(-logits, target, valid)
+    bce, dice = low_res_mask_losses(-logits, target, valid)
     assert float(bce) == pytest.approx(20, abs=1e-3)
     assert float(dice) == pytest.approx(1 - 1 / 17, abs=1e-3)  # (0 + 1) / (8 + 8 + 1)
 
@@ -23,15 +23,26 @@ def test_padding_does_not_count() -> None:
     valid[:, 2:] = 0
     logits = torch.full((1, 4, 4), -20.0)
     logits[:, 2:] = 20
-    bce, dice = mask_losses(logits, target, valid)
+    bce, dice = low_res_mask_losses(logits, target, valid)
     assert float(bce) < 1e-6 and float(dice) < 1e-6
 
 
 def test_no_masks_cost_nothing_and_keep_the_graph() -> None:
     logits = torch.zeros(0, 4, 4, requires_grad=True)
-    bce, dice = mask_losses(logits, torch.zeros(0, 4, 4), torch.zeros(0, 4, 4))
+    bce, dice = low_res_mask_losses(logits, torch.zeros(0, 4, 4), torch.zeros(0, 4, 4))
     (bce + dice).backward()
     assert bce.item() == dice.item() == 0
+
+
+def test_full_size_losses_are_one_number_a_mask_and_near_zero_for_the_right_one() -> None:
+    target = torch.zeros(2, 6, 5)
+    target[:, :2] = 1
+    logits = (target * 2 - 1) * 20
+    logits[1] *= -1
+    bce, dice = full_mask_losses(logits, target)
+    assert float(bce[0]) < 1e-6 and float(dice[0]) < 1e-6
+    assert float(bce[1]) == pytest.approx(20, abs=1e-3)
+    assert float(dice[1]) == pytest.approx(1 - 1e-6 / 30e-3, abs=1e-4)  # no overlap; 10 and 20 cells, in thousands
 
 
 def test_alignment_is_low_where_prompt_and_embedding_agree() -> None:

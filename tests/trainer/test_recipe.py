@@ -24,6 +24,8 @@ def _write(folder: Path, old: str, new: str) -> Path:
         ("model: nano", "model: pico", "no preset 'pico'"),
         ("ccp: 0.", "ccq: 0.", "sets"),
         ("model: nano", "model: [", "not YAML"),
+        ("align: 1.0", "align: 1.0, mask_frame: full", "loss: .*align needs mask_frame: low_res"),
+        ("align: 1.0", "mask_frame: half", "loss.mask_frame"),
         ("data: ", "data: /no/such", "data: no folder"),
     ],
 )

@@ -1,32 +1,42 @@
-"""One question about a scene and its grounded answer."""
+"""Questions about a scene and their grounded answers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from engine.grammar import SEG, Grounded, compose
 from engine.prompts import Box, Task, instruction
+from engine.sequence import Turn
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Conversation:
-    """A question and its answer in USCDF.
+    """A question and its answer in USCDF, and the turns before them.
 
     Attributes:
-        masks: one `H x W` bool per `[SEG]`, in order.
+        masks: one `H x W` bool per `[SEG]` of all answers, in order.
+        history: earlier questions and answers, which are learned as well.
     """
 
     task: Task
     instruction: str
     answer: str
     masks: tuple[np.ndarray, ...] = ()
+    history: tuple[Turn, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.answer.count(SEG) != len(self.masks):
-            raise ValueError(f"{self.answer!r} needs {self.answer.count(SEG)} masks, not {len(self.masks)}")
+        needed = _segs(self.turns)
+        if needed != len(self.masks):
+            answers = " ".join(turn.answer for turn in self.turns)
+            raise ValueError(f"{answers!r} needs {needed} masks, not {len(self.masks)}")
+
+    @property
+    def turns(self) -> tuple[Turn, ...]:
+        """All questions and answers, in order."""
+        return (*self.history, Turn(self.instruction, self.answer))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,6 +62,12 @@ def conversation(
     return Conversation(task, instruction(task, label=label, box=box, wording=wording), compose(pieces), masks)
 
 
+def without_spare_masks(task: Task, turns: Sequence[Turn], masks: Sequence[np.ndarray]) -> Conversation:
+    """A conversation of a data set that may have more masks than its answers name: the last masks are left out."""
+    *history, last = turns
+    return Conversation(task, last.question, last.answer, tuple(masks[: _segs(turns)]), tuple(history))
+
+
 def listed(parts: Iterable[Part], last: str = "and") -> list[str | Part]:
     """`a, b and c`."""
     items = list(parts)
@@ -67,3 +83,7 @@ def listed_text(items: Iterable[str]) -> str:
     """`a, b and c` of plain text."""
     words = list(items)
     return ", ".join(words[:-1]) + " and " + words[-1] if len(words) > 1 else "".join(words)
+
+
+def _segs(turns: Iterable[Turn]) -> int:
+    return sum(turn.answer.count(SEG) for turn in turns)

@@ -1,4 +1,4 @@
-"""Text to token ids and back, with the tokens of the unified format.
+"""Byte-level BPE with the tokens of the unified format.
 
 Tags swallow the white space in front of them, so `<p> a cup </p> [SEG]` is `<p>`, ` a`, ` cup`, `</p>`, `[SEG]`
 and the token before `[SEG]` is always `</p>` or another `[SEG]`. `decode` writes the spaces back.
@@ -6,7 +6,6 @@ and the token before `[SEG]` is always `</p>` or another `[SEG]`. `decode` write
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -15,15 +14,16 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, 
 
 from engine.errors import UsageError
 from engine.grammar import PHRASE_CLOSE, PHRASE_OPEN, SEG
+from engine.model.tokenizers.base import BOS, EOS, IM_END, IM_START, PAD, TAG
+from engine.prompts import REGION
 
-BOS, EOS, PAD = "<s>", "</s>", "<pad>"
-IM_START, IM_END = "<im_start>", "<im_end>"
 _SPECIAL = (PAD, BOS, EOS, IM_START, IM_END, PHRASE_OPEN, PHRASE_CLOSE, SEG)
-_TAG = re.compile(r"\s*(<p>|</p>|\[SEG\])")
 
 
-class TextTokenizer:
+class BpeTokenizer:
     """A `tokenizers` tokenizer that has the tokens of the unified format."""
+
+    FILE = "tokenizer.json"
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
@@ -32,6 +32,7 @@ class TextTokenizer:
             raise UsageError(f"the tokenizer lacks {', '.join(missing)}: it is not one of a model of mglmm")
         self.seg = self._id(SEG)
         self.bos, self.eos, self.pad = self._id(BOS), self._id(EOS), self._id(PAD)
+        self.region: int | None = tokenizer.token_to_id(REGION)
         self._silent = frozenset((self.bos, self.eos, self.pad))
         self._tags = {self._id(tag): tag for tag in (PHRASE_OPEN, PHRASE_CLOSE, SEG)}
 
@@ -46,36 +47,33 @@ class TextTokenizer:
         return self._tokenizer.get_vocab_size()
 
     def encode(self, text: str) -> list[int]:
-        """Ids of `text`, without `<s>` or `</s>` that it does not hold itself."""
+        """See `TextTokenizer`."""
         return self._tokenizer.encode(text, add_special_tokens=False).ids
 
     def decode(self, ids: Sequence[int]) -> str:
-        """Text of `ids`, tags kept and spaced as the unified format writes them; `</s>` and padding dropped.
-
-        Ordinary tokens that spell a tag (`[`, `SEG`, `]`) don't make one: there is one `[SEG]` for each id of it.
-        """
+        """See `TextTokenizer`."""
         text = ""
         for tag, run in groupby((i for i in ids if i not in self._silent), key=self._tags.get):
             if tag is None:
-                text += _TAG.sub(" ", self._tokenizer.decode(list(run), skip_special_tokens=False))
+                text += TAG.sub(" ", self._tokenizer.decode(list(run), skip_special_tokens=False))
             else:
                 text += f" {tag}" * len(list(run))
         return text.strip()
 
     def save(self, folder: Path) -> None:
         """Write `tokenizer.json` into `folder`."""
-        self._tokenizer.save(str(folder / "tokenizer.json"))
+        self._tokenizer.save(str(folder / self.FILE))
 
     @classmethod
-    def load(cls, folder: Path) -> TextTokenizer:
+    def load(cls, folder: Path) -> BpeTokenizer:
         """Read `tokenizer.json` of `folder`.
 
         Raises:
             UsageError: if it is missing or can't be read.
         """
-        path = folder / "tokenizer.json"
+        path = folder / cls.FILE
         if not path.is_file():
-            raise UsageError(f"{folder}: tokenizer.json is missing")
+            raise UsageError(f"{folder}: {cls.FILE} is missing")
         try:
             return cls(Tokenizer.from_file(str(path)))
         except UsageError:
@@ -84,7 +82,7 @@ class TextTokenizer:
             raise UsageError(f"{path}: not a tokenizer: {error}") from error
 
     @classmethod
-    def train(cls, texts: Iterable[str], vocabulary: int) -> TextTokenizer:
+    def train(cls, texts: Iterable[str], vocabulary: int) -> BpeTokenizer:
         """Byte-level BPE over `texts`, with at most `vocabulary` tokens."""
         tokenizer = Tokenizer(models.BPE())
         tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -95,5 +93,5 @@ class TextTokenizer:
             initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
             show_progress=False,
         )
-        tokenizer.train_from_iterator((_TAG.sub(" ", text) for text in texts), trainer)
+        tokenizer.train_from_iterator((TAG.sub(" ", text) for text in texts), trainer)
         return cls(tokenizer)

@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from engine.errors import UsageError
 from engine.grammar import parse
-from engine.model.tokenizer import TextTokenizer
+from engine.model.tokenizers import BpeTokenizer
 
-TOKENIZER = TextTokenizer.train(["a dog and <p> two cats </p> [SEG] [SEG] on the mat."] * 3, 300)
+TOKENIZER = BpeTokenizer.train(["a dog and <p> two cats </p> [SEG] [SEG] on the mat."] * 3, 300)
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_masks_and_parsed_segs_agree_for_any_ids(ids: list[int]) -> None:
 def test_a_file_that_is_no_tokenizer_is_named(tmp_path: Path) -> None:
     (tmp_path / "tokenizer.json").write_text("{}")
     with pytest.raises(UsageError, match=r"tokenizer\.json: not a tokenizer"):
-        TextTokenizer.load(tmp_path)
+        BpeTokenizer.load(tmp_path)
 
 
 def test_ordinary_tokens_can_not_spell_a_tag() -> None:

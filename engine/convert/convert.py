@@ -1,0 +1,292 @@
+"""A public checkpoint becomes a model folder of mglmm.
+
+The order: read keys and shapes of all sources, tell the config from them, compare with the network that the config
+builds (on the meta device), and only then read and write the weights, one tensor at a time.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import ValidationError
+
+from engine.convert import architecture, initial, lora, tower
+from engine.convert.families import AUTO, Kind, recognise
+from engine.convert.inventory import Inventory, Shapes
+from engine.convert.mapping import checkpoint_rules, sam_rules, tower_rules
+from engine.convert.report import Report, made_of, parts_of
+from engine.convert.sources import open_directory, open_weights, read_json
+from engine.convert.tensors import TensorFiles
+from engine.convert.tokens import Vocabulary, extend_vocabulary, read_vocabulary
+from engine.convert.writer import SHARD, write
+from engine.errors import UsageError
+from engine.model.checkpoint import CONFIG, write_manifest
+from engine.model.config import ClipConfig, ModelConfig, SamEncoderConfig
+from engine.model.mglmm import MGLMM
+
+_TABLES = ("language_model.model.embed_tokens.weight", "language_model.lm_head.weight")
+"""A row per token."""
+_SAM = ("pixel_encoder.", "mask_head.")
+_TOWER = "global_encoder."
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A checkpoint as it was found.
+
+    Attributes:
+        name: of the model.
+        folder: its directory.
+        config: its config.json.
+        files: reads its weights.
+        parts: the tensors and LoRA factors by their plain names.
+        kind: what it is.
+    """
+
+    name: str
+    folder: Path
+    config: Mapping[str, Any]
+    files: TensorFiles
+    parts: lora.Parts
+    kind: Kind
+
+
+def convert(
+    source: str,
+    out: Path,
+    *,
+    vision_tower: str | None = None,
+    sam: Path | None = None,
+    family: str = AUTO,
+    shard: int = SHARD,
+) -> Report:
+    """Convert a checkpoint of MGLMM, GLaMM or LISA, or make an untrained MGLMM of a LLaVA and a SAM.
+
+    Args:
+        source: its directory, or a name on the hub.
+        out: the model folder; must be empty or not exist. It appears only when all is written.
+        vision_tower: directory of the CLIP, or a name on the hub; by default what the checkpoint holds or names.
+        sam: file of a plain SAM, instead of the checkpoint's.
+        family: a name of `FAMILIES`, or `auto`.
+        shard: bytes of weights in one file.
+
+    Returns:
+        what was done.
+
+    Raises:
+        UsageError: if a source can't be read, is none of these, or its parts don't fit together.
+    """
+    _check_out(out)
+    checkpoint = _open(source, family)
+    found = _take_stock(checkpoint, sam)
+    clip = _find_tower(found, checkpoint, vision_tower)
+    vocabulary = _read_vocabulary(found, checkpoint)
+    merged = _merge_lora(found, checkpoint)
+    _extend_tables(found, checkpoint, vocabulary)
+    config = _config(found, checkpoint, clip, vocabulary)
+    needed = _needed(config)
+    if checkpoint.kind.starting_point:
+        _draw_text_layers(found, needed)
+    found.fill_unused(needed)
+    found.check(needed)
+    _write(found, config, vocabulary, out, shard)
+    return Report(
+        folder=out,
+        facts=_facts(checkpoint, config, vocabulary, merged),
+        parts=parts_of(found),
+        made=made_of(found),
+        ignored={reason: tuple(keys) for reason, keys in found.ignored.items()},
+        notes=_notes(checkpoint, config, vocabulary),
+    )
+
+
+def _open(source: str, family: str) -> Source:
+    folder = open_directory(source)
+    path = folder / "config.json"
+    if not path.is_file():
+        raise UsageError(f"{path}: missing; copy it from the release that the checkpoint was trained from")
+    config = read_json(path)
+    files = open_weights(folder)
+    parts = lora.take_apart(files)
+    kind = recognise(folder, parts.weights, config, family)
+    is_hub_name = not Path(source).is_dir()
+    name = source.partition("@")[0].rpartition("/")[2] if is_hub_name else folder.resolve().name
+    return Source(name, folder, config, files, parts, kind)
+
+
+def _take_stock(source: Source, sam: Path | None) -> Inventory:
+    """Everything that the checkpoint and the SAM file hold."""
+    rules = checkpoint_rules(source.kind.family)
+    found = Inventory(source.folder, rules)
+    replaced = {} if sam is None else {start: f"replaced by --sam {sam}" for start in _SAM}
+    found.add(source.files, source.parts.weights, rules, unwanted=replaced)
+    if sam is not None:
+        files = TensorFiles((sam,))
+        if not any(key.startswith("image_encoder.") for key in files.tensors):
+            raise UsageError(f"{sam}: no key begins with image_encoder.: not a SAM file")
+        found.add(files, files.tensors, sam_rules())
+    elif not any(found.has(start) for start in _SAM):
+        raise UsageError(f"{source.folder}: holds no SAM; give the file of one (sam_vit_*.pth) with --sam")
+    return found
+
+
+def _find_tower(found: Inventory, source: Source, given: str | None) -> ClipConfig:
+    """Add the vision tower; its config."""
+    layer = architecture.select_layer(source.folder, source.config)
+    local = tower.look_up(source.folder, source.config)
+    if given is None and found.has(_TOWER):
+        return tower.read_clip(local, layer) if local else tower.clip_by_shapes(found, layer)
+    if given is not None:
+        folder = tower.open_tower(given)
+    else:
+        folder = local or tower.download(source.folder, source.config)
+    clip = tower.read_clip(folder, layer)
+    inside = [name for name in found.pieces if name.startswith(_TOWER)]
+    if inside:
+        keys = [found.pieces.pop(name).key for name in inside]
+        found.ignored[f"the vision tower is that of {folder}"] = keys
+    files = open_weights(folder)
+    found.add(files, files.tensors, tower_rules(frozenset(files.tensors)))
+    return clip
+
+
+def _read_vocabulary(found: Inventory, source: Source) -> Vocabulary:
+    rows = found.shape(_TABLES[0])[0]
+    if source.kind.starting_point:
+        return extend_vocabulary(source.folder, rows)
+    regions = found.has("region_encoder.")
+    return read_vocabulary(source.folder, source.kind.family, source.config, rows, regions=regions)
+
+
+def _merge_lora(found: Inventory, source: Source) -> str | None:
+    """Put merged weights in the place of those that have factors; what was done, in words."""
+    scales: set[tuple[int, float]] = set()
+    pairs = dict(source.parts.pairs)
+    for name, piece in list(found.pieces.items()):
+        weight = source.parts.weights.get(lora.plain(piece.key))
+        if piece.file not in source.files.files or weight is None:
+            continue
+        if (pair := pairs.pop(lora.plain(piece.key), None)) is None:
+            continue
+        if source.kind.starting_point and name in _TABLES:
+            raise UsageError(f"{pair.a.file}: {pair.a.key}: a table that gets new rows can't have LoRA factors")
+        scale = lora.scale(source.folder, pair.rank)
+        scales.add((pair.rank, scale))
+        found.change(name, partial(lora.merged_chunks, source.files, weight, pair, scale))
+    for pair in pairs.values():
+        found.ignored.setdefault("LoRA of a part that is taken from elsewhere", []).extend((pair.a.key, pair.b.key))
+    if not scales:
+        return None
+    how = ", ".join(f"rank {rank} scaled by {scale:g}" for rank, scale in sorted(scales))
+    return f"{len(source.parts.pairs) - len(pairs)} pairs merged, {how}"
+
+
+def _extend_tables(found: Inventory, source: Source, vocabulary: Vocabulary) -> None:
+    """Rows for the tokens that are added to a LLaVA."""
+    if not source.kind.starting_point:
+        return
+    for name in _TABLES:
+        rows, width = found.shape(name)
+        table = source.files.tensors[found.pieces[name].key]
+        if rows < vocabulary.kept:
+            raise UsageError(f"{table.file}: {table.key} has {rows} rows, the vocabulary has {vocabulary.kept} tokens")
+        chunks = partial(initial.with_mean_rows, source.files, table, vocabulary.kept, len(vocabulary.new))
+        made = f"{len(vocabulary.new)} new rows, each the mean of the others"
+        found.change(name, chunks, shape=(vocabulary.rows, width), made=made if vocabulary.new else None)
+
+
+def _config(found: Inventory, source: Source, clip: ClipConfig, vocabulary: Vocabulary) -> ModelConfig:
+    # A LLaVA has no prompt vectors yet, so its config.json can't say how long they are.
+    out_dim = None if source.kind.starting_point else source.config.get("out_dim")
+    try:
+        return ModelConfig(
+            name=source.name,
+            global_encoder=clip,
+            projector=architecture.projector(found),
+            language=architecture.language_model(found, source.config, vocabulary.rows),
+            pixel_encoder=architecture.sam_encoder(found),
+            mask_decoder=architecture.mask_decoder(found, out_dim),
+            seg_state_offset=-1,
+            template=source.kind.family.template,
+            max_new_tokens=512,
+            region_encoder=architecture.region_encoder(found),
+        )
+    except ValidationError as error:
+        raise UsageError(f"{source.folder}: the parts don't fit together: {error.errors()[0]['msg']}") from error
+
+
+def _needed(config: ModelConfig) -> Shapes:
+    """Names and shapes of the network's tensors."""
+    with torch.device("meta"):
+        network = MGLMM(config)
+    return {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+
+
+def _draw_text_layers(found: Inventory, needed: Shapes) -> None:
+    """Random layers between the language model and the mask decoder, where there are none."""
+    dtype = found.pieces[_TABLES[0]].tensor.dtype
+    for name, shape in needed.items():
+        if name.startswith("text_hidden_fcs.") and name not in found.pieces:
+            fan_in = needed[f"{name.rpartition('.')[0]}.weight"][1]
+            found.put(name, initial.linear(name, shape, fan_in, dtype), "drawn at random with a fixed seed")
+
+
+def _check_out(out: Path) -> None:
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UsageError(f"{out}: exists and is not an empty folder; choose another")
+
+
+def _write(found: Inventory, config: ModelConfig, vocabulary: Vocabulary, out: Path, shard: int) -> None:
+    """Write the model folder beside its place, then move it there."""
+    out = out.resolve()
+    out.parent.mkdir(parents=True, exist_ok=True)
+    part = out.with_name(f".{out.name}.{os.getpid()}.part")
+    part.mkdir()
+    try:
+        write(part, [piece.tensor for piece in found.pieces.values()], shard=shard)
+        (part / CONFIG).write_text(config.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        vocabulary.tokenizer.save(part)
+        write_manifest(part)
+        with suppress(FileNotFoundError):
+            out.rmdir()
+        part.rename(out)
+    except BaseException:
+        shutil.rmtree(part)
+        raise
+
+
+def _facts(source: Source, config: ModelConfig, vocabulary: Vocabulary, merged: str | None) -> dict[str, str]:
+    """What the report begins with."""
+    assert isinstance(config.global_encoder, ClipConfig) and isinstance(config.pixel_encoder, SamEncoderConfig)
+    clip, family = config.global_encoder, source.kind.family.name
+    facts = {
+        "family": f"{family}{', a starting point' if source.kind.starting_point else ''} ({source.kind.told_by})",
+        "template": config.template,
+        "pixel encoder": architecture.sam_name(config.pixel_encoder),
+        "vision tower": f"CLIP, {clip.image_size} pixels in patches of {clip.patch_size}, {clip.tokens} image tokens",
+        "projector": config.projector,
+        "tokens": ", ".join(f"{token} {number}" for token, number in vocabulary.added.items()),
+    }
+    if config.region_encoder is not None:
+        facts["region encoder"] = f"{config.region_encoder.dim} channels, layers {config.region_encoder.layers}"
+    if merged is not None:
+        facts["LoRA"] = merged
+    return facts
+
+
+def _notes(source: Source, config: ModelConfig, vocabulary: Vocabulary) -> tuple[str, ...]:
+    notes = list(vocabulary.notes)
+    named = source.config.get("vocab_size")
+    if named is not None and named != vocabulary.rows and not source.kind.starting_point:
+        notes.append(f"vocab_size is {named} in config.json, the embeddings have {vocabulary.rows} rows")
+    if source.kind.starting_point:
+        notes.append("this model has not been trained to make masks yet: train it with 'mglmm train'")
+    return tuple(notes)

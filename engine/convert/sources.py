@@ -1,0 +1,93 @@
+"""Where a checkpoint's files are: directories, the hub, and the names that weights go by."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from engine.convert.tensors import TensorFiles
+from engine.errors import UsageError
+from engine.model import hub
+
+_STANDARD = ("model.safetensors", "pytorch_model.bin")
+_SUFFIXES = (".safetensors", ".bin", ".pth", ".pt")
+_NO_WEIGHTS = ("training_args.bin", "optimizer.pt", "optimizer.bin", "scheduler.pt", "scaler.pt", "rng_state.pth")
+"""Files of the Hugging Face trainer that lie beside weights."""
+_SMALL = ("*.json", "*.model", "*.yaml")
+
+
+def open_directory(source: str) -> Path:
+    """The directory that SRC names: a path, or a name on the hub.
+
+    Raises:
+        UsageError: if it is neither.
+    """
+    path = Path(source)
+    if path.is_dir():
+        return path
+    if path.is_file():
+        raise UsageError(
+            f"{source}: is a file; SRC is a checkpoint's directory (a SAM file is given with --sam, beside a LLaVA "
+            "directory)"
+        )
+    if not hub.is_name(source):
+        raise UsageError(f"{source}: no such directory")
+    return fetch(source)
+
+
+def fetch(name: str) -> Path:
+    """A checkpoint of the hub; of two formats the safer one is downloaded."""
+    folder = hub.fetch(name, patterns=[*_SMALL, "*.safetensors"])
+    if not any(folder.glob("*.safetensors")):
+        folder = hub.fetch(name, patterns=[*_SMALL, "*.bin"])
+    return folder
+
+
+def open_weights(folder: Path) -> TensorFiles:
+    """The tensors of a checkpoint's directory.
+
+    Raises:
+        UsageError: if there are none, or it is not clear which files are meant.
+    """
+    for name in _STANDARD:
+        index = folder / f"{name}.index.json"
+        if index.is_file():
+            return TensorFiles(_listed(index))
+        if (folder / name).is_file():
+            return TensorFiles((folder / name,))
+    found = sorted(p for p in folder.iterdir() if p.suffix in _SUFFIXES and p.is_file() and p.name not in _NO_WEIGHTS)
+    if not found:
+        raise UsageError(f"{folder}: no weights ({', '.join(_STANDARD)}, or one file *{', *'.join(_SUFFIXES)})")
+    if len(found) > 1:
+        names = ", ".join(path.name for path in found)
+        raise UsageError(f"{folder}: {len(found)} files of weights and no index: {names}; leave the one that is meant")
+    return TensorFiles((found[0],))
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON file that holds a table.
+
+    Raises:
+        UsageError: if it can't be read as one.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path}: can't be read as JSON: {error}") from error
+    if not isinstance(content, dict):
+        raise UsageError(f"{path}: does not hold a table")
+    return content
+
+
+def _listed(index: Path) -> tuple[Path, ...]:
+    """The files of an index, each of which must be there."""
+    places = read_json(index).get("weight_map")
+    if not isinstance(places, Mapping) or not places:
+        raise UsageError(f"{index}: has no weight_map")
+    files = tuple(index.parent / name for name in sorted(set(map(str, places.values()))))
+    missing = [path.name for path in files if not path.is_file()]
+    if missing:
+        raise UsageError(f"{index.parent}: {len(missing)} of {len(files)} files of weights are missing: {missing[0]}")
+    return files

@@ -1,0 +1,70 @@
+"""The parts of a network: what they are, how large, and how they lie on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from accelerate import init_empty_weights
+
+from engine.doctor.facts import Part
+from engine.model.config import ClipConfig, ModelConfig, PyramidConfig
+from engine.model.mglmm import MGLMM
+
+_NAMES = (
+    "pixel_encoder",
+    "global_encoder",
+    "projector",
+    "language_model",
+    "text_hidden_fcs",
+    "mask_head",
+    "region_encoder",
+)
+
+
+def outline(config: ModelConfig) -> MGLMM:
+    """The network without memory for its weights: everything lies on the meta device."""
+    with init_empty_weights():
+        network = MGLMM(config)
+    return network.eval().to("meta")
+
+
+def list_parts(network: MGLMM, disk: Mapping[str, int] | None) -> tuple[Part, ...]:
+    """The parts of a network.
+
+    Args:
+        network: may lie on the meta device.
+        disk: bytes of each stored tensor; None where nothing is stored.
+    """
+    found = []
+    for name in _NAMES:
+        module = getattr(network, name)
+        if module is None:
+            continue
+        stored = None if disk is None else sum(size for key, size in disk.items() if key.startswith(f"{name}."))
+        # Tied embeddings are one parameter, and are counted once.
+        numbers = sum(parameter.numel() for parameter in module.parameters())
+        found.append(Part(name, _kind(name, network.config), numbers, stored))
+    return tuple(found)
+
+
+def _kind(name: str, config: ModelConfig) -> str:
+    pixel, view, mask = config.pixel_encoder, config.global_encoder, config.mask_decoder
+    options = config.language.options
+    sizes = f"{options.get('num_hidden_layers', '?')} x {options.get('hidden_size', '?')}"
+    return {
+        "pixel_encoder": (
+            f"pyramid, {pixel.backbone}, {pixel.image_size} px"
+            if isinstance(pixel, PyramidConfig)
+            else f"sam_vit, {pixel.depth} x {pixel.embed_dim}, {pixel.image_size} px"
+        ),
+        "global_encoder": (
+            f"clip, {view.num_hidden_layers} x {view.hidden_size}, {view.image_size} px, {view.tokens} tokens"
+            if isinstance(view, ClipConfig)
+            else f"pyramid_tokens, {view.tokens} tokens"
+        ),
+        "projector": config.projector,
+        "language_model": f"{config.language.model_type}, {sizes}",
+        "text_hidden_fcs": f"two layers to {mask.dim}",
+        "mask_head": f"SAM mask decoder, {mask.depth} x {mask.dim}",
+        "region_encoder": "GLaMM's, on CLIP layers",
+    }[name]

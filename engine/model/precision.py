@@ -1,0 +1,124 @@
+"""In which precision the weights lie in memory.
+
+Half precision and quantisation are for what is large: the two encoders, the projector and the language model. What
+makes prompts of states and masks of prompts is small, decides where borders run, and always stays float32.
+"""
+
+from __future__ import annotations
+
+import logging
+from enum import StrEnum
+
+import torch
+from torch import nn
+
+from engine.errors import UsageError
+from engine.model.mglmm import MGLMM
+
+FULL = ("mask_head.", "text_hidden_fcs.")
+"""Parts that stay float32."""
+_OUTLIER = 6.0
+"""LLM.int8: activations beyond it are multiplied in half precision. Large models lose their sense without it."""
+_BLOCK, _PACK = 64, 32
+"""NF4: weights of a row that share a scale, and rows that are packed together where the CPU multiplies them so."""
+
+
+class Precision(StrEnum):
+    """Of the large parts; `int8` and `int4` are for the language model's layers, the rest is bfloat16 then."""
+
+    FLOAT32 = "float32"
+    BFLOAT16 = "bfloat16"
+    FLOAT16 = "float16"
+    INT8 = "int8"
+    INT4 = "int4"
+
+    @property
+    def quantised(self) -> bool:
+        """Whether the language model's layers are stored as integers."""
+        return self in (Precision.INT8, Precision.INT4)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of activations, and of weights that are not quantised."""
+        halves = {Precision.FLOAT32: torch.float32, Precision.FLOAT16: torch.float16}
+        return halves.get(self, torch.bfloat16)
+
+    @property
+    def layer_bits(self) -> float:
+        """Bits per weight of the language model's linear layers, scales included."""
+        # LLM.int8: one float32 scale a row, which is nothing; NF4: a scale of at most 16 bits for a block of weights.
+        quantised = {Precision.INT8: 8.0, Precision.INT4: 4.0 + 16 / _BLOCK}
+        return quantised.get(self, 8.0 * self.dtype.itemsize)
+
+
+def stored_as(name: str, dtype: torch.dtype, precision: Precision) -> torch.dtype:
+    """The type in memory of the tensor `name` that is stored as `dtype`."""
+    if not dtype.is_floating_point:
+        return dtype
+    return torch.float32 if name.startswith(FULL) else precision.dtype
+
+
+def require(precision: Precision, device: str) -> None:
+    """Check that this machine has the device, and the library for quantised weights.
+
+    Raises:
+        UsageError: if it lacks one.
+    """
+    try:
+        torch.empty(1, device=device)
+    except torch.OutOfMemoryError as error:
+        raise UsageError(f"{device} has no memory left: another program holds it") from error
+    except (RuntimeError, AssertionError) as error:
+        raise UsageError(f"no device {device!r} here: {str(error).splitlines()[0]}") from error
+    if precision.quantised:
+        # They remark on import that a faster kernel could be fetched, and on each product that it is taken in float16.
+        for name in ("bitsandbytes.backends.cpu.ops", "bitsandbytes.autograd._functions"):
+            logging.getLogger(name).setLevel(logging.ERROR)
+        try:
+            import bitsandbytes  # noqa: F401
+        except ImportError as error:
+            raise UsageError(f"{precision} needs bitsandbytes: pip install 'mglmm[quantize]'") from error
+
+
+def place(network: MGLMM, precision: Precision, device: str) -> None:
+    """Move a loaded network to its device, its language model quantised if asked for.
+
+    Raises:
+        UsageError: if there is no such device, its memory does not do, the library for quantised weights is missing,
+            or the layers can't be quantised so.
+    """
+    require(precision, device)
+    if precision.quantised:
+        _quantise(network.language_model.model.layers, precision)
+    try:
+        network.to(device)
+    except torch.OutOfMemoryError as error:
+        raise UsageError(f"{device} has too little memory for {network.config.name} in {precision}") from error
+
+
+def _quantise(layers: nn.Module, precision: Precision) -> None:
+    """Exchange every linear layer; weights become integers when they are moved to their device."""
+    from bitsandbytes import nn as quantised
+
+    for parent in list(layers.modules()):
+        for name, child in list(parent.named_children()):
+            if not isinstance(child, nn.Linear):
+                continue
+            size = child.in_features, child.out_features, child.bias is not None
+            if precision is Precision.INT8:
+                new: nn.Linear = quantised.Linear8bitLt(
+                    *size, has_fp16_weights=False, threshold=_OUTLIER, device="meta"
+                )
+                # The library takes float16 rows to make integers of.
+                new.weight = quantised.Int8Params(child.weight.data.half(), requires_grad=False, has_fp16_weights=False)
+            else:
+                if child.in_features % _BLOCK or child.out_features % _PACK:
+                    raise UsageError(
+                        f"{precision} takes linear layers of {_BLOCK}s to {_PACK}s only, the language model's {name} "
+                        f"is {child.in_features} to {child.out_features}: use {Precision.INT8}"
+                    )
+                new = quantised.Linear4bit(*size, compute_dtype=precision.dtype, quant_type="nf4", device="meta")
+                new.weight = quantised.Params4bit(child.weight.data, requires_grad=False, quant_type="nf4")
+            if child.bias is not None:
+                new.bias = child.bias
+            setattr(parent, name, new.eval())

@@ -1,0 +1,69 @@
+"""What a `--model` value names: an embedded model, a folder, a model on the hub, or random weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.errors import UsageError
+from engine.model import hub
+from engine.model.config import ModelConfig
+from engine.model.presets import PRESETS
+
+EMBEDDED = Path(__file__).resolve().parent.parent / "weights"
+"""Models that ship in the package, one folder each."""
+DEFAULT = EMBEDDED / "nano"
+_RANDOM = "random:"
+
+
+@dataclass(frozen=True, slots=True)
+class RandomModel:
+    """A preset whose weights are drawn, to measure with.
+
+    Attributes:
+        config: the preset.
+        tokenizer: folder of the tokenizer that it borrows.
+    """
+
+    config: ModelConfig
+    tokenizer: Path
+
+
+ModelSource = Path | RandomModel
+
+
+def find(model: str) -> ModelSource:
+    """What `model` names.
+
+    Args:
+        model: an embedded model (`nano`), a model folder, a hub name (`owner/name`, `owner/name@revision`), or
+            `random:PRESET`.
+
+    Raises:
+        UsageError: if it is none of them.
+    """
+    embedded = EMBEDDED / model
+    if model.isidentifier() and embedded.is_dir():
+        return embedded
+    if Path(model).is_dir():
+        return Path(model)
+    if model.startswith(_RANDOM):
+        preset = PRESETS.get(model.removeprefix(_RANDOM))
+        if preset is None:
+            raise UsageError(f"no preset {model.removeprefix(_RANDOM)!r}: there are {', '.join(PRESETS)}")
+        return RandomModel(preset, DEFAULT)
+    if hub.is_name(model):
+        try:
+            return hub.fetch(model)
+        except UsageError as error:
+            raise UsageError(f"no folder {model!r}; as a hub name: {error}") from error
+    if model in PRESETS:
+        raise UsageError(
+            f"{model!r} is an architecture without weights: give the folder that `mglmm convert` wrote, "
+            f"or {_RANDOM}{model} to measure with random weights"
+        )
+    known = ", ".join(sorted(path.name for path in EMBEDDED.iterdir() if path.is_dir()))
+    raise UsageError(
+        f"no model {model!r}: give a model folder, a hub name (owner/name), {_RANDOM}PRESET, "
+        f"or one of the embedded models ({known})"
+    )

@@ -1,0 +1,24 @@
+"""Tokenizers: what every model needs of one, and the kinds that a model folder may hold."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from engine.errors import UsageError
+from engine.model.tokenizers.base import TextTokenizer
+from engine.model.tokenizers.bpe import BpeTokenizer
+from engine.model.tokenizers.sentencepiece import SentencePieceTokenizer
+
+__all__ = ["BpeTokenizer", "SentencePieceTokenizer", "TextTokenizer", "open_tokenizer"]
+
+
+def open_tokenizer(folder: Path) -> TextTokenizer:
+    """The tokenizer of a model folder, its kind told by its files.
+
+    Raises:
+        UsageError: if there is none, or it can't be read.
+    """
+    for kind in (BpeTokenizer, SentencePieceTokenizer):
+        if (folder / kind.FILE).is_file():
+            return kind.load(folder)
+    raise UsageError(f"{folder}: has neither {BpeTokenizer.FILE} nor {SentencePieceTokenizer.FILE}: no tokenizer")
