@@ -1,6 +1,7 @@
-"""A batch of photographs to their answers: encoders once, then question after question, masks in one call each.
+"""What is asked of one model and what it answers: encoders, prompts, masks, each for several photographs at once.
 
-Legend: `B` photographs, `N` masks, `m` side of the low-res masks.
+Legend: `B` photographs, `N` masks, `P` image tokens, `C` channels and `g` side of the image embedding, `m` side of the
+low-res masks.
 """
 
 from __future__ import annotations
@@ -12,17 +13,18 @@ import torch
 from torch import Tensor
 
 from engine import granularity
-from engine.decoding import Generated, Generator, Sampling
+from engine.decoding import Generated, Generator, Request, Sampling
 from engine.errors import UsageError
 from engine.grammar import parse
 from engine.images.transforms import Views, region_boxes
 from engine.masks.decoder import MaskDecoder
 from engine.masks.postprocess import low_res_areas
 from engine.model.checkpoint import Checkpoint
-from engine.model.mglmm import ImageFeatures
+from engine.model.pixel_encoder import for_inference
 from engine.prompts import REGION, TEMPLATES, Box, Task, instruction
 from engine.records import Answer, Granularity, Mask, Parent, SegCap
 from engine.sequence import PromptWriter, Turn
+from engine.timing import Stages
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,39 +55,98 @@ class Answered:
         return replace(self, asked=replace(self.asked, parent=None))
 
 
-class Answerer:
-    """Answers questions about batches of photographs with one model."""
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """One photograph as the model knows it.
 
-    def __init__(self, checkpoint: Checkpoint, decoder: MaskDecoder, sampling: Sampling, limit: int) -> None:
+    Attributes:
+        tokens: `(P, D)` image tokens.
+        embedding: `(C, g, g)`, the mask decoder's image embedding.
+    """
+
+    tokens: Tensor
+    embedding: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A generated answer whose masks are not decoded yet."""
+
+    asked: Asked
+    photograph: Encoded
+    generated: Generated
+
+
+class Answerer:
+    """The parts of one model, ready to answer.
+
+    Args:
+        checkpoint: the model.
+        decoder: its mask decoder.
+        sampling: how tokens are chosen.
+        limit: longest answer, in tokens.
+        slots: answers in progress at a time.
+        stages: where time is noted.
+    """
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        decoder: MaskDecoder,
+        sampling: Sampling,
+        limit: int,
+        slots: int = 8,
+        stages: Stages | None = None,
+    ) -> None:
         self._model = checkpoint.model
+        self._pixel_encoder = for_inference(checkpoint.model.pixel_encoder)
         self._tokenizer = checkpoint.tokenizer
         self._families = TEMPLATES[checkpoint.config.template].families
         self._side = checkpoint.config.pixel_encoder.image_size
+        self._low_side = 4 * checkpoint.config.pixel_encoder.grid
         self._device, self._dtype = checkpoint.device, checkpoint.precision.dtype
         self._writer = PromptWriter(checkpoint.config, checkpoint.tokenizer)
-        self._generator = Generator(checkpoint.model, checkpoint.tokenizer, sampling)
+        self._stages = stages or Stages()
+        self.generator = Generator(checkpoint.model, checkpoint.tokenizer, sampling, slots, self._stages)
         self._decoder = decoder
         self._limit = limit
 
     @torch.inference_mode()
-    def answer(self, views: Sequence[Views], first: Asked, children: int) -> list[list[Answered]]:
-        """Answers of each photograph: to `first`, then to at most `children` fine-grained questions it leads to."""
-        features = self._encode(views)
-        rows = list(range(len(views)))
-        answers = [[answered] for answered in self._round(features, rows, [first] * len(views))]
-        if children:
-            follow = [
-                (row, asked)
-                for row, view in enumerate(views)
-                for asked in self._follow(answers[row][0], view, children)
-            ]
-            # As many rows at a time as there are photographs: what fits once fits again.
-            for start in range(0, len(follow), len(views)):
-                some = follow[start : start + len(views)]
-                found = self._round(features, [row for row, _ in some], [asked for _, asked in some])
-                for (row, _), answered in zip(some, found, strict=True):
-                    answers[row].append(answered)
-        return answers
+    def encode(self, views: Sequence[Views]) -> list[Encoded]:
+        """Both encoders and the projector, for several photographs in one call."""
+        with self._stages.measure("encode", len(views)):
+            pixels = torch.stack([view.pixels for view in views]).to(self._device, self._dtype)
+            features = self._model.image_features(self._pixel_encoder(pixels), self._clip(views))
+            assert features.embedding is not None  # the pixel view was given
+            return [Encoded(*pair) for pair in zip(features.tokens, features.embedding, strict=True)]
+
+    def request(self, photograph: Encoded, asked: Asked, **options: object) -> Request:
+        """A question about a photograph, for the generator; `options` are those of `Request`."""
+        ids = self._writer.question(asked.instruction)
+        return Request(self._writer.prefix, photograph.tokens, ids, self._limit, **options)  # type: ignore[arg-type]
+
+    @torch.inference_mode()
+    def finish(self, drafts: Sequence[Draft]) -> list[Answered]:
+        """Decode the masks of several answers in one call."""
+        counts = [len(draft.generated.seg_states) for draft in drafts]
+        with self._stages.measure("masks", sum(counts)):
+            low_res = self._low_res(drafts, counts)
+        return [
+            Answered(draft.asked, parse(self._tokenizer.decode(draft.generated.ids)), masks, draft.generated.truncated)
+            for draft, masks in zip(drafts, low_res, strict=True)
+        ]
+
+    def follow(self, panoptic: Answered, view: Views, limit: int) -> list[Asked]:
+        """The fine-grained questions that a panoptic answer leads to, at most `limit`."""
+        areas = low_res_areas(panoptic.low_res, view.frame, self._side).tolist()
+        return [
+            Asked(
+                "fine",
+                instruction(Task.FINE_SEGCAP, label=child.label, families=self._families),
+                Parent(0, child.seg),
+            )
+            for child in granularity.children(panoptic.answer, areas, limit)
+        ]
 
     @torch.inference_mode()
     def converse(self, views: Views, questions: Sequence[str], boxes: Sequence[Box] = ()) -> list[Answered]:
@@ -101,68 +162,36 @@ class Answerer:
         """
         if boxes and self._tokenizer.region is None:
             raise UsageError(f"the model has a region encoder, but its tokenizer has no token {REGION}")
-        features = self._encode([views])
-        regions = None
-        if boxes:
-            clip = self._clip([views])
-            assert clip is not None  # a region encoder reads the CLIP tower
-            index = torch.zeros(len(boxes), dtype=torch.long, device=clip.device)
-            regions = [self._model.region_vectors(clip, region_boxes(boxes).to(clip.device), index)]
+        (photograph,) = self.encode([views])
+        regions = self._regions(views, boxes) if boxes else None
         answers: list[Answered] = []
         for question in questions:
             history = [Turn(one.asked.instruction, one.answer.raw) for one in answers]
             ids = self._writer.question(question, history)
-            answers += self._ask(features, [0], [Asked("custom", question)], [ids], regions)
+            tokens = photograph.tokens[None]
+            (text,) = self.generator.generate(self._writer.prefix, tokens, [ids], self._limit, [regions])
+            answers += self.finish([Draft(Asked("custom", question), photograph, text)])
         return answers
-
-    def _encode(self, views: Sequence[Views]) -> ImageFeatures:
-        pixels = torch.stack([view.pixels for view in views]).to(self._device, self._dtype)
-        return self._model.encode_images(pixels, self._clip(views))
 
     def _clip(self, views: Sequence[Views]) -> Tensor | None:
         clips = [view.clip for view in views if view.clip is not None]
         return torch.stack(clips).to(self._device, self._dtype) if clips else None
 
-    def _follow(self, panoptic: Answered, view: Views, limit: int) -> list[Asked]:
-        areas = low_res_areas(panoptic.low_res, view.frame, self._side).tolist()
-        return [
-            Asked(
-                "fine",
-                instruction(Task.FINE_SEGCAP, label=child.label, families=self._families),
-                Parent(0, child.seg),
-            )
-            for child in granularity.children(panoptic.answer, areas, limit)
-        ]
+    def _regions(self, views: Views, boxes: Sequence[Box]) -> Tensor:
+        clip = self._clip([views])
+        assert clip is not None  # a region encoder reads the CLIP tower
+        index = torch.zeros(len(boxes), dtype=torch.long, device=clip.device)
+        return self._model.region_vectors(clip, region_boxes(boxes).to(clip.device), index)
 
-    def _round(self, features: ImageFeatures, rows: Sequence[int], asked: Sequence[Asked]) -> list[Answered]:
-        """One question for each of `rows` (indices of photographs, repeats allowed)."""
-        return self._ask(features, rows, asked, [self._writer.question(one.instruction) for one in asked], None)
-
-    def _ask(
-        self,
-        features: ImageFeatures,
-        rows: Sequence[int],
-        asked: Sequence[Asked],
-        questions: Sequence[Sequence[int]],
-        regions: Sequence[Tensor] | None,
-    ) -> list[Answered]:
-        """Generate and decode masks for `questions`, the ids of what is asked."""
-        tokens = features.tokens[rows]
-        generated = self._generator.generate(self._writer.prefix, tokens, questions, self._limit, regions)
-        low_res = self._masks(features, rows, generated)
-        return [
-            Answered(one, parse(self._tokenizer.decode(text.ids)), masks, text.truncated)
-            for one, text, masks in zip(asked, generated, low_res, strict=True)
-        ]
-
-    def _masks(self, features: ImageFeatures, rows: Sequence[int], generated: Sequence[Generated]) -> list[Tensor]:
-        """Low-res masks of each answer, all from one decoder call."""
-        embedding = features.embedding
-        assert embedding is not None  # `_encode` gives the pixel view
-        counts = [len(text.seg_states) for text in generated]
+    def _low_res(self, drafts: Sequence[Draft], counts: Sequence[int]) -> list[Tensor]:
+        """Low-res masks `(N, m, m)` of each answer, all from one decoder call."""
         if not sum(counts):
-            side = 4 * embedding.shape[-1]
-            return [torch.zeros(0, side, side) for _ in generated]
-        prompts = self._model.prompt_vectors(torch.cat([text.seg_states for text in generated]))
-        image_index = torch.tensor(rows).repeat_interleave(torch.tensor(counts)).to(prompts.device)
-        return list(self._decoder(embedding, prompts, image_index).cpu().split(counts))
+            return [torch.zeros(0, self._low_side, self._low_side) for _ in drafts]
+        # Several answers may be about one photograph, whose embedding goes in once.
+        photographs = list({id(draft.photograph): draft.photograph for draft in drafts}.values())
+        place = {id(photograph): number for number, photograph in enumerate(photographs)}
+        states = torch.cat([draft.generated.seg_states for draft in drafts])
+        index = torch.tensor([place[id(draft.photograph)] for draft in drafts]).repeat_interleave(torch.tensor(counts))
+        embeddings = torch.stack([photograph.embedding for photograph in photographs])
+        low_res = self._decoder(embeddings, self._model.prompt_vectors(states), index.to(states.device))
+        return list(low_res.cpu().split(list(counts)))

@@ -2,12 +2,12 @@
 
     sources -> decode (threads) -> [ encode -> answer -> low-res masks ] -> full masks, RLE (threads) -> records
 
-Everything between two stages is bounded, so memory depends on the batch size, not on the number of photographs.
+What is in brackets is the scheduler's. Everything between two stages is bounded, so memory depends on the batch size,
+not on the number of photographs.
 """
 
 from __future__ import annotations
 
-import itertools
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -28,6 +28,8 @@ from engine.model.checkpoint import Checkpoint
 from engine.prompts import TEMPLATES, Box, Families, Task, instruction
 from engine.records import Failure, PhotoRecord, SegCap
 from engine.regions import about_region
+from engine.scheduling import Opened, Scheduler
+from engine.timing import Stages
 
 Wanted = Literal["panoptic", "fine", "both"]
 Outcome = tuple[Source, PhotoRecord | Failure]
@@ -43,10 +45,11 @@ class Options:
         max_children: at most so many fine-grained questions per photograph.
         instruction: the user's own question, instead of the granularities.
         label: the fine-grained question about this object, instead of the granularities.
-        batch_size: photographs in a batch.
+        batch_size: answers in progress at a time.
         max_new_tokens: longest answer; None is what the model was made for.
         temperature: 0 is greedy decoding.
         seed: of sampling.
+        forced: every answer is as long as it may be; to measure with.
         decoder: what runs the mask decoder.
     """
 
@@ -58,6 +61,7 @@ class Options:
     max_new_tokens: int | None = None
     temperature: float = 0.0
     seed: int = 0
+    forced: bool = False
     decoder: Backend = "onnx"
 
     def __post_init__(self) -> None:
@@ -90,30 +94,55 @@ class Options:
 
 
 class Pipeline:
-    """Runs one model over any number of photographs."""
+    """Runs one model over any number of photographs.
 
-    def __init__(self, checkpoint: Checkpoint, options: Options | None = None) -> None:
+    Args:
+        checkpoint: the model.
+        options: what is asked, and how.
+        stages: where time is noted.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, options: Options | None = None, stages: Stages | None = None) -> None:
         self._options = options or Options()
         self._config = checkpoint.config
-        self._question = self._options.question(TEMPLATES[checkpoint.config.template].families)
+        self._stages = stages or Stages()
         self._answerer = Answerer(
             checkpoint,
             open_mask_decoder(checkpoint, self._options.decoder),
-            Sampling(self._options.temperature, self._options.seed),
+            Sampling(self._options.temperature, self._options.seed, self._options.forced),
             self._options.max_new_tokens or checkpoint.config.max_new_tokens,
+            self._options.batch_size,
+            self._stages,
         )
 
     def run(self, sources: Iterable[Source]) -> Generator[Outcome, None, None]:
         """One outcome per source, in order; a photograph that can't be done gives a `Failure`."""
-        size = self._options.batch_size
-        with ThreadPoolExecutor(2, "decode") as decoders, ThreadPoolExecutor(2, "encode") as encoders:
-            finished: deque[tuple[Source, Future[PhotoRecord] | Failure]] = deque()
-            for batch in _batched(_ahead(decoders, self._open, sources, 2 * size), size):
-                finished += self._batch(batch, encoders)
-                while len(finished) > 2 * size:
-                    yield _result(finished.popleft())
-            while finished:
-                yield _result(finished.popleft())
+        options = self._options
+        first = options.question(TEMPLATES[self._config.template].families)
+        scheduler = Scheduler(self._answerer, first, options.children, options.batch_size, self._stages)
+        behind = 2 * options.batch_size
+        with ThreadPoolExecutor(2, "decode") as openers, ThreadPoolExecutor(2, "finish") as finishers:
+            inside: dict[int, tuple[Source, Views | PhotographError]] = {}
+            done: dict[int, Future[PhotoRecord] | Failure] = {}
+
+            def opened() -> Iterator[Opened]:
+                for number, entry in enumerate(_ahead(openers, self._open, sources, behind)):
+                    inside[number] = entry
+                    yield number, entry[1]
+
+            following = 0  # photographs leave in the order in which they came
+            for number, answers in scheduler.run(opened()):
+                source, views = inside[number]
+                if isinstance(answers, PhotographError):
+                    done[number] = Failure(source.file_name, answers.stage, answers.reason)
+                else:
+                    assert isinstance(views, Views)
+                    done[number] = finishers.submit(self._record, source, views, answers)
+                while following in done and (len(done) > behind or _is_settled(done[following])):
+                    yield inside.pop(following)[0], _outcome(done.pop(following))
+                    following += 1
+            for number in sorted(done):
+                yield inside[number][0], _outcome(done.pop(number))
 
     def ask(self, image: np.ndarray, questions: Sequence[str], box: Box | None = None) -> tuple[SegCap, ...]:
         """A conversation about one photograph: each question is put with the turns before it.
@@ -139,53 +168,30 @@ class Pipeline:
             for answered in self._answerer.converse(views, questions, boxes)
         )
 
-    def _open(self, source: Source) -> Views | Failure:
-        try:
-            return make_views(decode(source.path), self._config)
-        except PhotographError as error:
-            return Failure(source.file_name, error.stage, error.reason)
-
-    def _batch(
-        self, batch: list[tuple[Source, Views | Failure]], encoders: ThreadPoolExecutor
-    ) -> Iterator[tuple[Source, Future[PhotoRecord] | Failure]]:
-        """The model stages of one batch; results keep the batch's order."""
-        readable = [(source, views) for source, views in batch if isinstance(views, Views)]
-        answered = iter(self._answers([views for _, views in readable]))
-        for source, views in batch:
-            if isinstance(views, Failure):
-                yield source, views
-                continue
-            answers = next(answered)
-            if isinstance(answers, str):
-                yield source, Failure(source.file_name, "model", answers)
-            else:
-                yield source, encoders.submit(self._record, source, views, answers)
-
-    def _answers(self, views: list[Views]) -> list[list[Answered] | str]:
-        """Answers of each photograph, or the reason why the model could not give them."""
-        if not views:
-            return []
-        try:
-            return list(self._answerer.answer(views, self._question, self._options.children))
-        except (RuntimeError, MemoryError) as error:
-            if len(views) == 1:
-                return [" ".join(str(error).split()) or type(error).__name__]
-            # One photograph must not take its batch down.
-            return [one for view in views for one in self._answers([view])]
+    def _open(self, source: Source) -> Views | PhotographError:
+        with self._stages.measure("decode"):
+            try:
+                return make_views(decode(source.path), self._config)
+            except PhotographError as error:
+                return error
 
     def _record(self, source: Source, views: Views, answers: list[Answered]) -> PhotoRecord:
         side = self._config.pixel_encoder.image_size
         if self._options.only_children:
             answers = [answer.orphan() for answer in answers[1:]]
-        segcaps = tuple(answer.segcap(to_masks(answer.low_res, views.frame, side)) for answer in answers)
+        with self._stages.measure("finish", sum(len(answer.low_res) for answer in answers)):
+            segcaps = tuple(answer.segcap(to_masks(answer.low_res, views.frame, side)) for answer in answers)
         return PhotoRecord(source.file_name, views.frame.width, views.frame.height, segcaps)
 
 
 def _ahead(
-    pool: ThreadPoolExecutor, work: Callable[[Source], Views | Failure], sources: Iterable[Source], depth: int
-) -> Iterator[tuple[Source, Views | Failure]]:
+    pool: ThreadPoolExecutor,
+    work: Callable[[Source], Views | PhotographError],
+    sources: Iterable[Source],
+    depth: int,
+) -> Iterator[tuple[Source, Views | PhotographError]]:
     """Work on up to `depth` sources ahead of the one that is asked for; order is kept."""
-    waiting: deque[tuple[Source, Future[Views | Failure]]] = deque()
+    waiting: deque[tuple[Source, Future[Views | PhotographError]]] = deque()
     for source in sources:
         waiting.append((source, pool.submit(work, source)))
         if len(waiting) > depth:
@@ -195,14 +201,9 @@ def _ahead(
         yield first, future.result()
 
 
-def _batched(
-    items: Iterable[tuple[Source, Views | Failure]], size: int
-) -> Iterator[list[tuple[Source, Views | Failure]]]:
-    iterator = iter(items)
-    while batch := list(itertools.islice(iterator, size)):
-        yield batch
+def _is_settled(done: Future[PhotoRecord] | Failure) -> bool:
+    return isinstance(done, Failure) or done.done()
 
 
-def _result(finished: tuple[Source, Future[PhotoRecord] | Failure]) -> Outcome:
-    source, outcome = finished
-    return source, outcome if isinstance(outcome, Failure) else outcome.result()
+def _outcome(done: Future[PhotoRecord] | Failure) -> PhotoRecord | Failure:
+    return done if isinstance(done, Failure) else done.result()

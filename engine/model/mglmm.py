@@ -66,7 +66,10 @@ class MGLMM(nn.Module):
         Raises:
             ValueError: if a view is missing that the global encoder needs.
         """
-        features: PixelFeatures | None = None if pixels is None else self.pixel_encoder(pixels)
+        return self.image_features(None if pixels is None else self.pixel_encoder(pixels), view)
+
+    def image_features(self, features: PixelFeatures | None, view: Tensor | None) -> ImageFeatures:
+        """As `encode_images`, from what the pixel encoder gave."""
         tokens = self.projector(self.global_encoder(view, features))
         return ImageFeatures(tokens, features.embedding if features else None)
 

@@ -5,14 +5,17 @@ Legend: `B` images, `S` side of the pixel view, `g` side of the grid, `C` channe
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import timm
+import torch
 import torch.nn.functional as F
 from segment_anything.modeling import ImageEncoderViT
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from engine.model.config import PyramidConfig, SamEncoderConfig
 
@@ -110,4 +113,37 @@ def freeze_batch_norm(module: nn.Module) -> None:
             child.eval()
 
 
-__all__ = ["PixelFeatures", "Pyramid", "SamPixelEncoder", "build_pixel_encoder", "freeze_batch_norm"]
+def for_inference(encoder: SamPixelEncoder | Pyramid) -> nn.Module:
+    """The encoder as it runs fastest with fixed weights; the given one is left as it is.
+
+    A pyramid's batch norms go into the convolutions before them, and its pictures lie channels last.
+    """
+    if not isinstance(encoder, Pyramid):
+        return encoder
+    fused = copy.deepcopy(encoder)
+    _fuse_batch_norm(fused.backbone)
+    return fused.to(memory_format=torch.channels_last)
+
+
+def _fuse_batch_norm(module: nn.Module) -> None:
+    convolution: tuple[str, nn.Conv2d] | None = None
+    for name, child in list(module.named_children()):
+        if isinstance(child, nn.modules.batchnorm._BatchNorm) and convolution is not None:
+            place, before = convolution
+            setattr(module, place, fuse_conv_bn_eval(before, child))
+            # timm's norms apply the activation as well.
+            setattr(module, name, getattr(child, "act", nn.Identity()))
+            convolution = None
+        else:
+            _fuse_batch_norm(child)
+            convolution = (name, child) if isinstance(child, nn.Conv2d) else None
+
+
+__all__ = [
+    "PixelFeatures",
+    "Pyramid",
+    "SamPixelEncoder",
+    "build_pixel_encoder",
+    "for_inference",
+    "freeze_batch_norm",
+]

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from engine.decoding import Generated, Generator, Sampling
+from engine.errors import UsageError
 from engine.model.checkpoint import Checkpoint
 from engine.sequence import PromptWriter
 from tests.engine.tiny import leaning_to_seg
@@ -85,5 +86,5 @@ def test_sampling_is_repeatable_and_differs_from_greedy(tiny: Checkpoint) -> Non
 
 
 def test_a_prompt_without_room_for_an_answer_is_refused(tiny: Checkpoint) -> None:
-    with pytest.raises(ValueError, match="leaves no room"):
+    with pytest.raises(UsageError, match="leaves no room"):
         _generate(tiny, ["dog " * 300])

@@ -1,0 +1,146 @@
+"""The language model's layers over a KV cache of slots, for decoding many answers that begin and end at any time.
+
+It runs the modules of transformers' own model (so their weights may be quantised or adapted) with an attention of ours:
+each row writes its keys and values into its slot and sees what stands in the slot up to itself.
+
+Legend: `S` slots, `B` rows of a call, `T` tokens of a row, `D` hidden size, `H` heads, `K` key-value heads,
+`d` channels of a head, `L` length of a slot.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from engine.errors import UsageError
+
+SUPPORTED = ("llama", "mistral", "qwen2", "qwen3")
+"""Architectures whose layers are these."""
+
+
+@dataclass(frozen=True, slots=True)
+class PrefixCache:
+    """Keys and values of the first tokens of a slot: `(K, P, d)` for each layer, keys before values."""
+
+    layers: tuple[tuple[Tensor, Tensor], ...]
+
+
+class SlotCache:
+    """Keys and values of the answers in progress.
+
+    Args:
+        model: the language model.
+        slots: `S`.
+    """
+
+    def __init__(self, model: PreTrainedModel, slots: int) -> None:
+        attention: Any = model.model.layers[0].self_attn
+        table: Any = model.get_input_embeddings().weight
+        self._heads = model.config.num_key_value_heads
+        self._channels: int = attention.head_dim
+        self._dtype, self._device = table.dtype, table.device
+        self._count = len(model.model.layers)
+        self._slots = slots
+        self.length = 0
+        self.layers: list[tuple[Tensor, Tensor]] = []
+
+    def reserve(self, length: int) -> None:
+        """Make every slot at least `length` tokens long; what is in them stays."""
+        if length <= self.length:
+            return
+        # In steps, so that questions of slightly different lengths don't each move everything.
+        self.length, old = -(-length // 64) * 64, self.layers
+        shape = (self._slots, self._heads, self.length, self._channels)
+        self.layers = []
+        for number in range(self._count):
+            # Zeros, not whatever was in memory: masked numbers are multiplied by 0, and NaN would survive that.
+            pair = tuple(torch.zeros(shape, dtype=self._dtype, device=self._device) for _ in range(2))
+            if old:
+                for new, before in zip(pair, old[number], strict=True):
+                    new[:, :, : before.shape[2]] = before
+            self.layers.append((pair[0], pair[1]))
+
+    def move(self, source: int, target: int, length: int) -> None:
+        """Copy the first `length` tokens of one slot to another."""
+        for pair in self.layers:
+            for tensor in pair:
+                tensor[target, :, :length] = tensor[source, :, :length]
+
+    def take(self, slot: int, length: int) -> PrefixCache:
+        """A copy of the first `length` tokens of a slot."""
+        return PrefixCache(tuple((k[slot, :, :length].clone(), v[slot, :, :length].clone()) for k, v in self.layers))
+
+    def put(self, slot: int, prefix: PrefixCache) -> None:
+        """Begin a slot with a copied prefix."""
+        for pair, stored in zip(self.layers, prefix.layers, strict=True):
+            for tensor, part in zip(pair, stored, strict=True):
+                tensor[slot, :, : part.shape[1]] = part
+
+
+def check_supported(model: PreTrainedModel) -> None:
+    """Refuse an architecture whose layers are not those that `forward` runs.
+
+    Raises:
+        UsageError: if it is one.
+    """
+    kind = model.config.model_type
+    if kind not in SUPPORTED or getattr(model.config, "sliding_window", None) and model.config.use_sliding_window:
+        raise UsageError(f"language models of type {kind!r} can't be run; those that can: {', '.join(SUPPORTED)}")
+
+
+def forward(
+    model: PreTrainedModel, cache: SlotCache, slots: slice | Tensor, embedded: Tensor, positions: Tensor
+) -> Tensor:
+    """Run tokens through all layers, writing their keys and values to the cache.
+
+    Args:
+        model: the causal LM.
+        cache: long enough for all positions.
+        slots: of the rows: the first `B`, or `(B,)` indices.
+        embedded: `(B, T, D)` input embeddings.
+        positions: `(B, T)` of each token in its slot; a token sees its slot up to its own position. Rows shorter than
+            `T` are padded on the right: what padding writes is behind everything that counts, and written over later.
+
+    Returns:
+        `(B, T, D)`, the states after the final norm.
+    """
+    rows, count = positions.shape
+    seen = int(positions.max()) + 1
+    visible = torch.arange(seen, device=positions.device) <= positions[:, None, :, None]  # (B, 1, T, L)
+    cosine, sine = model.model.rotary_emb(embedded, positions)
+    cosine, sine = cosine[:, None], sine[:, None]
+    which = torch.arange(rows, device=positions.device) if isinstance(slots, slice) else slots
+    state = embedded
+    for layer, (keys, values) in zip(model.model.layers, cache.layers, strict=True):
+        attention = layer.self_attn
+        normed = layer.input_layernorm(state)
+        query, key, value = (
+            project(normed).view(rows, count, -1, attention.head_dim)
+            for project in (attention.q_proj, attention.k_proj, attention.v_proj)
+        )
+        if hasattr(attention, "q_norm"):
+            query, key = attention.q_norm(query), attention.k_norm(key)
+        query = _rotated(query.transpose(1, 2), cosine, sine)
+        keys[which[:, None], :, positions] = _rotated(key.transpose(1, 2), cosine, sine).transpose(1, 2)
+        values[which[:, None], :, positions] = value
+        attended = F.scaled_dot_product_attention(
+            query,
+            keys[slots][:, :, :seen],
+            values[slots][:, :, :seen],
+            attn_mask=visible,
+            enable_gqa=query.shape[1] != keys.shape[1],
+        )
+        state = state + attention.o_proj(attended.transpose(1, 2).reshape(rows, count, -1))
+        state = state + layer.mlp(layer.post_attention_layernorm(state))
+    return model.model.norm(state)
+
+
+def _rotated(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
+    """Rotary position embedding of `(B, H, T, d)`."""
+    first, second = x.chunk(2, dim=-1)
+    return x * cosine + torch.cat((-second, first), dim=-1) * sine

@@ -1,0 +1,39 @@
+"""Where the time goes: seconds and counts per stage, for `mglmm bench`."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+
+class Stages:
+    """Adds up the time of named stages; stages of several threads overlap.
+
+    Args:
+        device: a CUDA device is waited for at the end of each stage, so that the time is that of its work.
+    """
+
+    def __init__(self, device: torch.device | None = None) -> None:
+        self._device = device if device is not None and device.type == "cuda" else None
+        self._lock = threading.Lock()
+        self.seconds: defaultdict[str, float] = defaultdict(float)
+        self.counts: Counter[str] = Counter()
+
+    @contextmanager
+    def measure(self, stage: str, count: int = 1) -> Iterator[None]:
+        """Time a block; `count` is what it worked on (images, tokens, masks)."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            if self._device is not None:
+                torch.cuda.synchronize(self._device)
+            elapsed = time.perf_counter() - start
+            with self._lock:
+                self.seconds[stage] += elapsed
+                self.counts[stage] += count
