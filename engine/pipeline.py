@@ -8,6 +8,7 @@ not on the number of photographs.
 
 from __future__ import annotations
 
+import zlib
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -128,7 +129,8 @@ class Pipeline:
             def opened() -> Iterator[Opened]:
                 for number, entry in enumerate(_ahead(openers, self._open, sources, behind)):
                     inside[number] = entry
-                    yield number, entry[1]
+                    source, views = entry
+                    yield Opened(number, views, zlib.crc32(source.file_name.encode("utf-8", "surrogateescape")))
 
             following = 0  # photographs leave in the order in which they came
             for number, answers in scheduler.run(opened()):

@@ -24,8 +24,22 @@ _MASKS_TOGETHER = 16
 _AHEAD = 8
 """Photographs leave in order: for each slot, so many may be done ahead of a slow one."""
 
-Opened = tuple[int, Views | PhotographError]
 Done = tuple[int, list[Answered] | PhotographError]
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A photograph as it comes in.
+
+    Attributes:
+        number: its place in the line.
+        views: or why there are none.
+        draw: which draws its answers get, in whatever run and process.
+    """
+
+    number: int
+    views: Views | PhotographError
+    draw: int = 0
 
 
 @dataclass(slots=True)
@@ -34,6 +48,7 @@ class _Photograph:
 
     number: int
     views: Views
+    draw: int
     encoded: Encoded | None = None
     answers: list[Answered | None] = field(default_factory=list)
 
@@ -124,10 +139,10 @@ class Scheduler:
                 entry = next(photographs, None)
             if entry is None:
                 more = False
-            elif isinstance(entry[1], PhotographError):
-                self._ready.append((entry[0], entry[1]))
+            elif isinstance(entry.views, PhotographError):
+                self._ready.append((entry.number, entry.views))
             else:
-                new.append(_Photograph(entry[0], entry[1]))
+                new.append(_Photograph(entry.number, entry.views, entry.draw))
         return new, more
 
     def _encode(self, new: list[_Photograph]) -> None:
@@ -162,7 +177,7 @@ class Scheduler:
             question.asked,
             cached=question.cached,
             keep_prefix=bool(self._children) and not question.place,
-            draw=hash((photograph.number, question.place)),
+            draw=hash((photograph.draw, question.place)),
         )
 
     def _finish(self) -> None:

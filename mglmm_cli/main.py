@@ -25,6 +25,8 @@ cli = LazyGroup(
         "ask": LazyCommand("mglmm_cli.ask:ask", "Put questions about one photograph."),
         "train": LazyCommand("mglmm_cli.train:train", "Train a model by a recipe."),
         "eval": LazyCommand("mglmm_cli.eval:evaluate", "Score a model on annotated photographs."),
+        "doctor": LazyCommand("mglmm_cli.doctor:doctor", "Examine a model: sizes, memory, soundness."),
+        "bench": LazyCommand("mglmm_cli.bench:bench", "Measure speed and memory, beside plain loops."),
         "convert": LazyCommand("mglmm_cli.convert:convert", "Turn a public checkpoint into a model folder."),
         "export": LazyCommand("mglmm_cli.export:export", "Write a model's parts in other formats."),
     },

@@ -12,24 +12,30 @@ if TYPE_CHECKING:
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
-_MODEL = (
-    click.option(
-        "--model",
-        default="nano",
-        show_default=True,
-        metavar="MODEL",
-        help="An embedded model, a model's folder, a hub name (owner/name), or random:PRESET.",
-    ),
-    click.option(
-        "--precision",
-        # Written out: to import engine.model.precision takes seconds.
-        type=click.Choice(["float32", "bfloat16", "float16", "int8", "int4"]),
-        default="float32",
-        show_default=True,
-        help="Of the weights in memory.",
-    ),
-    click.option("--device", default="cpu", show_default=True, help="Where the model runs: cpu, cuda, cuda:1."),
+PRECISION = click.option(
+    "--precision",
+    # Written out: to import engine.model.precision takes seconds.
+    type=click.Choice(["float32", "bfloat16", "float16", "int8", "int4"]),
+    default="float32",
+    show_default=True,
+    help="Of the weights in memory.",
 )
+DEVICE = click.option("--device", default="cpu", show_default=True, help="Where the model runs: cpu, cuda, cuda:1.")
+DEVICES = click.option(
+    "--devices",
+    default="cpu",
+    show_default=True,
+    help="Where the model runs, a process for each: cpu, cuda, cuda:0,cuda:1, all (CUDA devices), or cpu:2 for two "
+    "processes that share the cores.",
+)
+MODEL = click.option(
+    "--model",
+    default="nano",
+    show_default=True,
+    metavar="MODEL",
+    help="An embedded model, a model's folder, a hub name (owner/name), or random:PRESET.",
+)
+_MODEL = (MODEL, PRECISION, DEVICE)
 
 _ANSWERING = (
     click.option("--decoder", type=click.Choice(["onnx", "torch"]), help="What runs the mask decoder. [default: onnx]"),

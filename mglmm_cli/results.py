@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -13,12 +13,9 @@ from typing import BinaryIO, Protocol, Self
 from engine.images.decode import decode
 from engine.images.sources import Source
 from engine.journal import JournalWriter, RunInfo, to_line
-from engine.model.checkpoint import Checkpoint
-from engine.pipeline import Options
 from engine.records import Failure, PhotoRecord
 from exporters.coco import write_coco
 from exporters.overlay import overlay_path, write_overlay
-from mglmm_cli import __version__
 
 _JOURNAL, _COCO, _FAILURES = "journal.jsonl", "segcap.json", "failures.jsonl"
 _OVERLAY_THREADS = 2
@@ -39,11 +36,6 @@ class Results(Protocol):
 
     def add(self, source: Source, entry: PhotoRecord | Failure) -> None:
         """Take one photograph."""
-
-
-def run_info(checkpoint: Checkpoint, options: Options) -> RunInfo:
-    """What is about to run."""
-    return RunInfo(f"mglmm {__version__}", checkpoint.name, checkpoint.sha256, asdict(options), _now())
 
 
 class StreamResults:

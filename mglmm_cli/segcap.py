@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
-from dataclasses import replace
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
+from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,12 +15,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from engine.errors import UsageError
+from mglmm_cli import __version__
 from mglmm_cli.codes import Exit
-from mglmm_cli.options import answering, check_sampling, given, model_options, open_model
+from mglmm_cli.options import DEVICES, MODEL, PRECISION, answering, check_sampling, given, open_model
 
 if TYPE_CHECKING:
     from engine.images.sources import Source
-    from engine.pipeline import Pipeline
+    from engine.journal import RunInfo
+    from engine.pipeline import Options, Pipeline
+    from engine.workers import Fleet, Worker
     from mglmm_cli.console import PhotoProgress
     from mglmm_cli.results import Results
 
@@ -41,7 +45,9 @@ _STDIN = "-"
 @click.option("--instruction", metavar="TEXT", help="Put this question instead.")
 @click.option("--label", metavar="TEXT", help='Ask only about this object, like "the man riding a bike".')
 @click.option("--overlay", is_flag=True, help="Write a picture with coloured masks and caption per photograph.")
-@model_options
+@MODEL
+@PRECISION
+@DEVICES
 @click.option("--batch-size", type=click.IntRange(min=1), help="Photographs that go through the model together.")
 @answering
 def segcap(
@@ -50,7 +56,7 @@ def segcap(
     overlay: bool,
     model: str,
     precision: str,
-    device: str,
+    devices: str,
     seed: int | None,
     **asked: Any,
 ) -> Exit:
@@ -69,24 +75,24 @@ def segcap(
         _refuse_nested(folder, inputs)
     sources = _sources(inputs)
 
-    from engine.pipeline import Options, Pipeline
+    from engine.pipeline import Options
+    from engine.workers import parse_devices
     from mglmm_cli.console import PhotoProgress
-    from mglmm_cli.results import FolderResults, StreamResults, run_info
+    from mglmm_cli.results import FolderResults, StreamResults
 
-    checkpoint = open_model(model, precision, device)
+    workers = parse_devices(devices)
     options = Options(**given({**asked, "seed": seed}))
-    pipeline = Pipeline(checkpoint, options)
-    results: Results
-    if folder:
-        info = run_info(checkpoint, options)
-        info = replace(info, options={**info.options, "precision": precision})
-        results = FolderResults(folder, info, overlay=overlay)
-    else:
-        results = StreamResults(sys.stdout.buffer)
-    # A bar and the results on one screen would overwrite each other.
-    with PhotoProgress(bar=not (out == _STDOUT and sys.stdout.isatty())) as progress:
-        _count(inputs, progress)
-        failed = _drive(pipeline, sources, results, progress)
+    info = _run_info(model, precision, options)
+    with _open(model, precision, workers, options) as pipeline:
+        results: Results
+        if folder:
+            results = FolderResults(folder, info, overlay=overlay)
+        else:
+            results = StreamResults(sys.stdout.buffer)
+        # A bar and the results on one screen would overwrite each other.
+        with PhotoProgress(bar=not (out == _STDOUT and sys.stdout.isatty())) as progress:
+            _count(inputs, progress)
+            failed = _drive(pipeline, sources, results, progress)
     _summarise(progress, failed, results)
     return Exit.PHOTOGRAPHS_FAILED if failed else Exit.DONE
 
@@ -141,6 +147,31 @@ def _sources(inputs: Sequence[str]) -> Iterator[Source]:
     return chain([first], sources)
 
 
+def _run_info(model: str, precision: str, options: Options) -> RunInfo:
+    """What is about to run."""
+    from engine.journal import RunInfo
+    from engine.model.checkpoint import identify
+
+    name, sha256 = identify(model)
+    started = datetime.now(UTC).isoformat(timespec="seconds")
+    return RunInfo(f"mglmm {__version__}", name, sha256, {**asdict(options), "precision": precision}, started)
+
+
+@contextmanager
+def _open(model: str, precision: str, workers: Sequence[Worker], options: Options) -> Iterator[Pipeline | Fleet]:
+    """The model, in this process if it is one on one device."""
+    from engine.model.precision import Precision
+    from engine.pipeline import Pipeline
+    from engine.workers import Fleet, describe
+
+    if len(workers) == 1:
+        yield Pipeline(open_model(model, precision, workers[0].device), options)
+        return
+    click.echo(f"mglmm: {len(workers)} processes: {describe(workers)}", err=True)
+    with Fleet(model, Precision(precision), workers, options) as fleet:
+        yield fleet
+
+
 def _count(inputs: Sequence[str], progress: PhotoProgress) -> None:
     """Count the photographs meanwhile: a large tree takes a while to walk."""
     from engine.images.sources import count_sources
@@ -155,7 +186,7 @@ def _count(inputs: Sequence[str], progress: PhotoProgress) -> None:
     threading.Thread(target=count, name="count", daemon=True).start()
 
 
-def _drive(pipeline: Pipeline, sources: Iterator[Source], results: Results, progress: PhotoProgress) -> int:
+def _drive(pipeline: Pipeline | Fleet, sources: Iterator[Source], results: Results, progress: PhotoProgress) -> int:
     """Run the photographs through and return how many failed."""
     from engine.records import Failure
 

@@ -30,7 +30,9 @@ def what_fits(memory: Sequence[Memory], devices: Sequence[Device]) -> tuple[Fit,
         Fit(
             device.name,
             precision,
-            max((one.batch for one in memory if one.precision == precision and fits(one, device, devices)), default=None),
+            max(
+                (one.batch for one in memory if one.precision == precision and fits(one, device, devices)), default=None
+            ),
         )
         for device in devices
         if device.free is not None

@@ -38,9 +38,7 @@ def estimate(network: MGLMM, prompt: int) -> tuple[Memory, ...]:
         prompt: tokens of the prefix and a question.
     """
     weights = {precision: _weights(network, precision) for precision in Precision}
-    length = min(
-        prompt + network.config.max_new_tokens, int(network.language_model.config.max_position_embeddings)
-    )
+    length = min(prompt + network.config.max_new_tokens, int(network.language_model.config.max_position_embeddings))
     loading = {precision: _unquantised(network, precision) for precision in Precision}
     stages = {dtype: _stages(network, prompt, dtype) for dtype in (torch.float32, torch.bfloat16)}
     found = []
@@ -79,7 +77,13 @@ def _cache_per_token(network: MGLMM, dtype: torch.dtype) -> int:
     language = network.language_model.config
     heads = language.num_attention_heads
     width = getattr(language, "head_dim", None) or language.hidden_size // heads
-    return 2 * language.num_hidden_layers * (getattr(language, "num_key_value_heads", None) or heads) * width * dtype.itemsize
+    return (
+        2
+        * language.num_hidden_layers
+        * (getattr(language, "num_key_value_heads", None) or heads)
+        * width
+        * dtype.itemsize
+    )
 
 
 @torch.no_grad()

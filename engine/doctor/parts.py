@@ -25,7 +25,8 @@ def outline(config: ModelConfig) -> MGLMM:
     """The network without memory for its weights: everything lies on the meta device."""
     with init_empty_weights():
         network = MGLMM(config)
-    return network.eval().to("meta")
+    network.to("meta").language_model.tie_weights()
+    return network.eval()
 
 
 def list_parts(network: MGLMM, disk: Mapping[str, int] | None) -> tuple[Part, ...]:

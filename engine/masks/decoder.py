@@ -6,7 +6,7 @@ Legend: `B` images, `N` masks, `C` channels, `g` side of the embedding, `m` side
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import onnxruntime
@@ -44,23 +44,24 @@ class TorchMaskDecoder:
 
 
 class OnnxMaskDecoder:
-    """Runs an exported mask decoder, on CUDA where ONNX Runtime has it, else on the CPU.
+    """Runs an exported mask decoder, on the model's own device where ONNX Runtime has it, else on the CPU.
+
+    Args:
+        path: the file.
+        device: the model's.
 
     Raises:
         UsageError: if ONNX Runtime can't load the file.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, device: torch.device) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
         # Below errors, ONNX Runtime prints remarks about its own providers.
         options.log_severity_level = 3
-        wanted = (
-            ("CUDAExecutionProvider", "CPUExecutionProvider")
-            if torch.cuda.is_available()
-            else ("CPUExecutionProvider",)
-        )
-        providers = [name for name in wanted if name in onnxruntime.get_available_providers()]
+        providers: list[Any] = ["CPUExecutionProvider"]
+        if device.type == "cuda" and "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+            providers.insert(0, ("CUDAExecutionProvider", {"device_id": device.index or 0}))
         try:
             self._session = onnxruntime.InferenceSession(str(path), options, providers=providers)
         except Exception as error:  # ONNX Runtime's exceptions have no public base class
@@ -98,4 +99,4 @@ def open_mask_decoder(checkpoint: Checkpoint, backend: Backend) -> MaskDecoder:
             f"{checkpoint.folder} has no exported mask decoder: run `mglmm export onnx {checkpoint.folder}`, "
             "or use --decoder torch"
         )
-    return OnnxMaskDecoder(checkpoint.decoder)
+    return OnnxMaskDecoder(checkpoint.decoder, checkpoint.device)

@@ -21,7 +21,7 @@ from engine.errors import UsageError
 from engine.model.config import ModelConfig
 from engine.model.mask_head import MaskHead
 from engine.model.mglmm import MGLMM, build_mask_head
-from engine.model.precision import Precision, place, stored_as
+from engine.model.precision import Precision, place, require, stored_as
 from engine.model.sources import RandomModel, find
 from engine.model.tokenizers import TextTokenizer, open_tokenizer
 
@@ -76,6 +76,7 @@ def load(model: str, *, precision: Precision = Precision.FLOAT32, device: str = 
         UsageError: if a file is missing, does not match the manifest, or does not fit the config, or if this
             machine can't hold the weights so.
     """
+    require(precision, device)
     source = find(model)
     if isinstance(source, RandomModel):
         return _random(source, precision, device)
@@ -89,6 +90,22 @@ def load(model: str, *, precision: Precision = Precision.FLOAT32, device: str = 
     network.language_model.tie_weights()
     place(network.eval(), precision, device)
     return Checkpoint(config.name, folder, config, network, tokenizer, identity, precision)
+
+
+def identify(model: str) -> tuple[str, str]:
+    """Name and hash of the model that `load` would give, without a look at the weights.
+
+    Args:
+        model: see `engine.model.sources.find`.
+
+    Raises:
+        UsageError: if there is no such model, or a file of it is missing or is not what it should be.
+    """
+    source = find(model)
+    if isinstance(source, RandomModel):
+        return _random_identity(source)
+    identity, _ = _read_manifest(source)
+    return read_config(source / CONFIG).name, identity
 
 
 def load_mask_head(folder: Path) -> tuple[ModelConfig, MaskHead]:
@@ -107,7 +124,8 @@ def load_mask_head(folder: Path) -> tuple[ModelConfig, MaskHead]:
 
 def _random(source: RandomModel, precision: Precision, device: str) -> Checkpoint:
     """A network as large as the real one, to measure with; its answers mean nothing."""
-    with init_empty_weights(include_buffers=False):
+    with torch.random.fork_rng(devices=[]), init_empty_weights(include_buffers=False):
+        torch.manual_seed(0)  # SAM's position encoding is a drawn buffer
         network = MGLMM(source.config)
     draws = torch.Generator().manual_seed(0)
     for name, empty in list(network.named_parameters()):
@@ -117,11 +135,19 @@ def _random(source: RandomModel, precision: Precision, device: str) -> Checkpoin
         else:
             drawn.fill_(0.0 if name.endswith("bias") else 1.0)
         _assign(network, name, drawn)
+    stored = network.state_dict().keys()
+    for name, buffer in list(network.named_buffers()):
+        if name in stored:
+            _assign(network, name, buffer.to(stored_as(name, buffer.dtype, precision)))
     network.language_model.tie_weights()
     place(network.eval(), precision, device)
-    identity = hashlib.sha256(f"random {source.config.model_dump_json()}".encode()).hexdigest()
-    tokenizer = open_tokenizer(source.tokenizer)
-    return Checkpoint(f"random:{source.config.name}", None, source.config, network, tokenizer, identity, precision)
+    name, identity = _random_identity(source)
+    return Checkpoint(name, None, source.config, network, open_tokenizer(source.tokenizer), identity, precision)
+
+
+def _random_identity(source: RandomModel) -> tuple[str, str]:
+    config = source.config
+    return f"random:{config.name}", hashlib.sha256(f"random {config.model_dump_json()}".encode()).hexdigest()
 
 
 def save(folder: Path, model: MGLMM, tokenizer: TextTokenizer, *, dtype: torch.dtype = torch.float16) -> None:
@@ -237,7 +263,8 @@ def read_config(path: Path) -> ModelConfig:
         raise UsageError(f"{path}: {where}: {first['msg']}") from error
 
 
-def _check_manifest(folder: Path) -> str:
+def _read_manifest(folder: Path) -> tuple[str, dict[str, str]]:
+    """A manifest's own hash, and the hash of each file that it lists."""
     path = folder / MANIFEST
     if not path.is_file():
         raise UsageError(f"{folder}: {MANIFEST} is missing: not a model folder of mglmm")
@@ -249,13 +276,19 @@ def _check_manifest(folder: Path) -> str:
     for needed in ((CONFIG,), (WEIGHTS, INDEX)):
         if not any(name in files for name in needed):
             raise UsageError(f"{path}: does not list {' or '.join(needed)}")
+    for name in files:
+        if not (folder / name).is_file():
+            raise UsageError(f"{folder / name} is missing, though the manifest lists it")
+    return hashlib.sha256(content).hexdigest(), files
+
+
+def _check_manifest(folder: Path) -> str:
+    identity, files = _read_manifest(folder)
     for name, expected in files.items():
         file = folder / name
-        if not file.is_file():
-            raise UsageError(f"{file} is missing, though the manifest lists it")
         if _sha256(file) != expected:
             raise UsageError(f"{file} does not match its SHA-256 in the manifest: the file is damaged or was changed")
-    return hashlib.sha256(content).hexdigest()
+    return identity
 
 
 def _sha256(path: Path) -> str:

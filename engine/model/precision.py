@@ -81,13 +81,11 @@ def require(precision: Precision, device: str) -> None:
 
 
 def place(network: MGLMM, precision: Precision, device: str) -> None:
-    """Move a loaded network to its device, its language model quantised if asked for.
+    """Move a loaded network to its device, its language model quantised if asked for; `require` comes before.
 
     Raises:
-        UsageError: if there is no such device, its memory does not do, the library for quantised weights is missing,
-            or the layers can't be quantised so.
+        UsageError: if the device's memory does not do, or the layers can't be quantised so.
     """
-    require(precision, device)
     if precision.quantised:
         _quantise(network.language_model.model.layers, precision)
     try:

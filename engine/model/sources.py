@@ -45,7 +45,7 @@ def find(model: str) -> ModelSource:
     embedded = EMBEDDED / model
     if model.isidentifier() and embedded.is_dir():
         return embedded
-    if Path(model).is_dir():
+    if model and Path(model).is_dir():
         return Path(model)
     if model.startswith(_RANDOM):
         preset = PRESETS.get(model.removeprefix(_RANDOM))

@@ -65,7 +65,8 @@ def _requests(model: Checkpoint, generator: Generator) -> list[Request]:
 
 def _run(generator: Generator, requests: Sequence[Request], chance: random.Random) -> list[Generated]:
     """Answers to requests that come in at random moments."""
-    waiting, order, answers = list(requests), [], {}
+    waiting, order = list(requests), list[int]()
+    answers: dict[int, Generated] = {}
     while waiting or generator.active:
         come = min(generator.free, len(waiting), chance.randint(0 if generator.active else 1, 3))
         order += generator.start(waiting[:come])

@@ -58,7 +58,7 @@ def test_masks_equal_torch(nano: Checkpoint, prompts: int, height: int, width: i
 def test_the_engine_session_runs_the_same_masks(nano: Checkpoint) -> None:
     assert nano.decoder is not None
     inputs = _inputs(nano, prompts=5, images=2)
-    found = OnnxMaskDecoder(nano.decoder)(*inputs)
+    found = OnnxMaskDecoder(nano.decoder, nano.device)(*inputs)
     torch.testing.assert_close(found, TorchMaskDecoder(nano.model.mask_head)(*inputs), atol=1e-3, rtol=1e-4)
 
 

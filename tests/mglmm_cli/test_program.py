@@ -48,7 +48,7 @@ def test_version() -> None:
 @pytest.mark.parametrize(
     ("args", "commands"),
     [
-        ([], ["segcap", "ask", "train", "eval", "convert", "export"]),
+        ([], ["segcap", "ask", "train", "eval", "doctor", "bench", "convert", "export"]),
         (["eval"], ["mgsc", "refer"]),
         (["export"], ["onnx"]),
     ],

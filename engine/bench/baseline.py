@@ -1,0 +1,181 @@
+"""What the baselines have in common: one photograph after the other, one question after the other, no KV cache.
+
+They put the engine's questions to the engine's weights and must give its answers; what they lack is everything that
+makes the engine fast. Nothing overlaps, and the only threads are those inside the libraries.
+
+Legend: `P` image tokens, `D` hidden size, `T` tokens of the sequence, `V` vocabulary, `N` masks, `C` channels, `g` side
+of the image embedding.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Generic, TypeVar
+
+import torch
+from torch import Tensor
+
+from engine import granularity
+from engine.grammar import parse
+from engine.images.decode import decode
+from engine.images.sources import Source
+from engine.images.transforms import Views, make_views
+from engine.masks.postprocess import low_res_areas, to_masks
+from engine.model.checkpoint import Checkpoint
+from engine.pipeline import Options
+from engine.prompts import TEMPLATES, Task, instruction
+from engine.records import Granularity, Parent, PhotoRecord, SegCap
+from engine.sequence import PromptWriter, embed_text
+
+
+class Baseline(StrEnum):
+    """A way to run the model that the engine is compared with."""
+
+    PUBLIC = "public"
+    GENEROUS = "generous"
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A photograph's record, and the tokens that were chosen for it, stop tokens included."""
+
+    record: PhotoRecord
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """An answer: new ids without the stop token, `(n, D)` states behind its `[SEG]`, tokens chosen."""
+
+    ids: tuple[int, ...]
+    states: Tensor
+    tokens: int
+    truncated: bool
+
+
+_Seen = TypeVar("_Seen")
+
+
+class PlainLoop(ABC, Generic[_Seen]):
+    """Answers about one photograph at a time.
+
+    Args:
+        checkpoint: the model.
+        options: what the engine is asked, without instruction and label; decoding is greedy.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, options: Options) -> None:
+        self._config = checkpoint.config
+        self._model = checkpoint.model
+        self._tokenizer = checkpoint.tokenizer
+        self._device, self._dtype = checkpoint.device, checkpoint.precision.dtype
+        self._families = TEMPLATES[checkpoint.config.template].families
+        self._writer = PromptWriter(checkpoint.config, checkpoint.tokenizer)
+        self._limit = options.max_new_tokens or checkpoint.config.max_new_tokens
+        self._children = options.children
+        self._forced = options.forced
+
+    @torch.inference_mode()
+    def run(self, source: Source) -> Done:
+        """All answers about a photograph, masks and their encoding included.
+
+        Raises:
+            PhotographError: if it can't be read.
+        """
+        views = make_views(decode(source.path), self._config)
+        seen = self._look(views)
+        side = self._config.pixel_encoder.image_size
+        question = instruction(Task.PANOPTIC_SEGCAP, families=self._families)
+        panoptic, low_res, tokens = self._ask(seen, views, "panoptic", question, None)
+        segcaps = [panoptic]
+        if self._children:
+            areas = low_res_areas(low_res, views.frame, side).tolist()
+            for child in granularity.children(panoptic.answer, areas, self._children):
+                question = instruction(Task.FINE_SEGCAP, label=child.label, families=self._families)
+                fine, _, more = self._ask(seen, views, "fine", question, Parent(0, child.seg))
+                segcaps.append(fine)
+                tokens += more
+        record = PhotoRecord(source.file_name, views.frame.width, views.frame.height, tuple(segcaps))
+        return Done(record, tokens)
+
+    @abstractmethod
+    def _look(self, views: Views) -> _Seen:
+        """What is kept of a photograph for all its questions."""
+
+    @abstractmethod
+    def _image_tokens(self, seen: _Seen) -> Tensor:
+        """`(1, P, D)`, asked for at each new token."""
+
+    @abstractmethod
+    def _embedding(self, seen: _Seen) -> Tensor:
+        """`(1, C, g, g)`, asked for once per question."""
+
+    @abstractmethod
+    def _last_logits(self, states: Tensor) -> Tensor:
+        """Of the states `(1, T, D)`, the logits `(V,)` behind the last."""
+
+    def _pixels(self, views: Views) -> Tensor:
+        """`(1, 3, S, S)`, the pixel view."""
+        return views.pixels[None].to(self._device, self._dtype)
+
+    def _view(self, views: Views) -> Tensor | None:
+        """`(1, 3, s, s)`, the global view, for a model that takes one."""
+        return None if views.clip is None else views.clip[None].to(self._device, self._dtype)
+
+    def _ask(
+        self, seen: _Seen, views: Views, kind: Granularity, question: str, parent: Parent | None
+    ) -> tuple[SegCap, Tensor, int]:
+        """The answer to a question, its low-res mask logits, and how many tokens it took."""
+        said = self._say(seen, self._writer.question(question))
+        answer = parse(self._tokenizer.decode(said.ids))
+        low_res = self._masks(self._embedding(seen), said.states)
+        masks = to_masks(low_res, views.frame, self._config.pixel_encoder.image_size)
+        return SegCap(kind, question, answer, masks, parent, said.truncated), low_res, said.tokens
+
+    def _say(self, seen: _Seen, question: Sequence[int]) -> _Said:
+        """Greedy decoding; each token takes a pass over the whole sequence."""
+        eos, offset = self._tokenizer.eos, self._config.seg_state_offset
+        room = self._model.language_model.config.max_position_embeddings - len(self._writer.prefix) - len(question)
+        limit = min(self._limit, room)
+        ids: list[int] = []
+        tokens = 0
+        stopped = False
+        states = torch.empty(0)
+        while len(ids) < limit and not stopped:
+            states = self._states(seen, [*question, *ids])
+            logits = self._last_logits(states)
+            if self._forced:
+                logits[eos] = -torch.inf
+            token = int(logits.argmax())
+            tokens += 1
+            stopped = token == eos
+            if not stopped:
+                ids.append(token)
+        if not stopped and offset == 0 and ids[-1] == self._tokenizer.seg:
+            # A [SEG] that came last still needs the state that it gives itself.
+            states = self._states(seen, [*question, *ids])
+        start = len(self._writer.prefix) + len(question) + offset
+        places = [start + place for place, token in enumerate(ids) if token == self._tokenizer.seg]
+        return _Said(tuple(ids), states[0, places], tokens, not stopped)
+
+    def _states(self, seen: _Seen, text: Sequence[int]) -> Tensor:
+        """`(1, T, D)`, last-layer states of the prefix and `text`, all of them computed anew."""
+        language = self._model.language_model
+        table = language.get_input_embeddings()
+        tokens = self._image_tokens(seen)
+        behind = embed_text(table, text, None, None, like=tokens)
+        embedded = torch.cat([self._writer.prefix.embed(table, tokens), behind[None]], dim=1)
+        states: Tensor = language.model(inputs_embeds=embedded, use_cache=False).last_hidden_state
+        return states
+
+    def _masks(self, embedding: Tensor, states: Tensor) -> Tensor:
+        """`(N, 4g, 4g)`, by the network's own decoder."""
+        if not len(states):
+            side = 4 * embedding.shape[-1]
+            return torch.zeros(0, side, side)
+        prompts = self._model.prompt_vectors(states)
+        index = torch.zeros(len(prompts), dtype=torch.long, device=prompts.device)
+        return self._model.mask_head(embedding, prompts, index)

@@ -1,0 +1,43 @@
+"""The way the public code of this family of models runs.
+
+At each new token the global encoder, the projector, the whole language model and the output layer run over the whole
+sequence, and logits of all its positions are made; the pixel encoder runs once per question. Where a model takes its
+image tokens from the backbone of the pixel encoder, as nano does, that backbone is its global encoder.
+
+Legend: `S` side of the pixel view, `s` side of the global view.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from engine.bench.baseline import PlainLoop
+from engine.images.transforms import Views
+
+
+@dataclass(frozen=True, slots=True)
+class _Inputs:
+    """The encoders' inputs on the model's device: `(1, 3, S, S)`, and `(1, 3, s, s)` or None."""
+
+    pixels: Tensor
+    view: Tensor | None
+
+
+class PublicLoop(PlainLoop[_Inputs]):
+    """Nothing is kept but the photograph itself."""
+
+    def _look(self, views: Views) -> _Inputs:
+        return _Inputs(self._pixels(views), self._view(views))
+
+    def _image_tokens(self, seen: _Inputs) -> Tensor:
+        pixels = seen.pixels if seen.view is None else None
+        return self._model.encode_images(pixels, seen.view).tokens
+
+    def _embedding(self, seen: _Inputs) -> Tensor:
+        return self._model.pixel_encoder(seen.pixels).embedding
+
+    def _last_logits(self, states: Tensor) -> Tensor:
+        logits: Tensor = self._model.language_model.lm_head(states)
+        return logits[0, -1]

@@ -1,0 +1,143 @@
+"""Checks of a model folder: are its files whole, and do the weights fit the config."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnxruntime
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from engine.errors import UsageError
+from engine.masks.decoder import EMBEDDINGS, IMAGE_INDEX, LOW_RES, PROMPTS
+from engine.model.checkpoint import DECODER, INDEX, MANIFEST, WEIGHTS, own_state
+from engine.model.config import ModelConfig
+from engine.model.mglmm import MGLMM
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What the weight files hold.
+
+    Attributes:
+        shapes: of each tensor.
+        disk: bytes of each tensor.
+        spoilt: tensors with a number that is not finite.
+    """
+
+    shapes: dict[str, tuple[int, ...]]
+    disk: dict[str, int]
+    spoilt: tuple[str, ...]
+
+
+def manifest(folder: Path) -> str:
+    """Whether every file has the hash that the manifest gives it."""
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise UsageError(f"{MANIFEST} is missing: not a model folder of mglmm")
+    try:
+        files: dict[str, str] = json.loads(path.read_bytes())["files"]
+        listed = dict(files)
+    except (ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"{MANIFEST}: not a manifest: {error}") from error
+    missing = [name for name in listed if not (folder / name).is_file()]
+    if missing:
+        raise UsageError(f"{', '.join(missing)}: listed in {MANIFEST}, but missing")
+    changed = [name for name, expected in listed.items() if _sha256(folder / name) != expected]
+    if changed:
+        raise UsageError(f"{', '.join(changed)}: damaged or changed, the SHA-256 is not that of {MANIFEST}")
+    return f"{len(listed)} files have their SHA-256"
+
+
+def read_weights(folder: Path) -> Stored:
+    """Read all weights, one tensor at a time.
+
+    Raises:
+        UsageError: if a file is missing or can't be read.
+    """
+    shapes, disk, spoilt = {}, {}, []
+    for name, tensor in _tensors(folder):
+        shapes[name] = tuple(tensor.shape)
+        disk[name] = tensor.nbytes
+        if not torch.isfinite(tensor).all():
+            spoilt.append(name)
+    return Stored(shapes, disk, tuple(spoilt))
+
+
+def weights_fit(stored: Stored, network: MGLMM) -> str:
+    """Whether keys and shapes are those of the config."""
+    wanted = {name: tuple(tensor.shape) for name, tensor in own_state(network).items()}
+    problems = (
+        ("missing", sorted(wanted.keys() - stored.shapes.keys())),
+        ("not of this config", sorted(stored.shapes.keys() - wanted.keys())),
+        (
+            "of another shape",
+            [
+                f"{name} ({stored.shapes[name]}, config.json asks for {shape})"
+                for name, shape in wanted.items()
+                if stored.shapes.get(name, shape) != shape
+            ],
+        ),
+    )
+    wrong = [f"{len(names)} {what}, the first is {names[0]}" for what, names in problems if names]
+    if wrong:
+        raise UsageError("; ".join(wrong))
+    return f"{len(wanted)} tensors have the names and shapes of config.json"
+
+
+def weights_are_finite(stored: Stored) -> str:
+    """Whether every number is one."""
+    if stored.spoilt:
+        raise UsageError(f"NaN or infinity in {len(stored.spoilt)} tensors, the first is {stored.spoilt[0]}")
+    return "no NaN, no infinity"
+
+
+def decoder(folder: Path, config: ModelConfig) -> str:
+    """Whether the exported mask decoder takes what this model gives it."""
+    path = folder / DECODER
+    if not path.is_file():
+        raise UsageError(f"{DECODER} is missing: run `mglmm export onnx {folder}`, or use --decoder torch")
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    inputs = {entry.name: entry.shape for entry in session.get_inputs()}
+    if LOW_RES not in {entry.name for entry in session.get_outputs()}:
+        raise UsageError(f"{DECODER}: has no output {LOW_RES}: export it again")
+    channels, grid = config.mask_decoder.dim, config.pixel_encoder.grid
+    for name, wanted in ((EMBEDDINGS, [channels, grid, grid]), (PROMPTS, [channels]), (IMAGE_INDEX, [])):
+        if name not in inputs:
+            raise UsageError(f"{DECODER}: has no input {name}: export it again")
+        if inputs[name][1:] != wanted:
+            raise UsageError(f"{DECODER}: {name} is {inputs[name]}, config.json asks for {['any', *wanted]}")
+    return f"takes embeddings of {channels} x {grid} x {grid} and prompts of {channels}"
+
+
+def _tensors(folder: Path) -> Iterator[tuple[str, Tensor]]:
+    for path in _weight_files(folder):
+        try:
+            with safe_open(path, "pt") as file:
+                for name in file.keys():  # noqa: SIM118 (no mapping)
+                    yield name, file.get_tensor(name)
+        except (OSError, SafetensorError) as error:
+            raise UsageError(f"{path.name}: can't be read as safetensors: {error}") from error
+
+
+def _weight_files(folder: Path) -> list[Path]:
+    if (folder / WEIGHTS).is_file():
+        return [folder / WEIGHTS]
+    if not (folder / INDEX).is_file():
+        raise UsageError(f"has neither {WEIGHTS} nor {INDEX}")
+    try:
+        return [folder / name for name in sorted(set(json.loads((folder / INDEX).read_bytes())["weight_map"].values()))]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UsageError(f"{INDEX}: not an index of weights: {error}") from error
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
