@@ -19,6 +19,9 @@ from engine.records import RLE, Answer, Failure, GroundedPhrase, Mask, Parent, P
 VERSION = 1
 _HEADER = "journal"
 
+# One encoder for all lines: to make one takes as long as a line. What it gets is never circular.
+_encode = json.JSONEncoder(ensure_ascii=True, allow_nan=False, check_circular=False, separators=(",", ":")).encode
+
 
 @dataclass(frozen=True, slots=True)
 class RunInfo:
@@ -122,6 +125,15 @@ def read_journal(path: Path) -> Iterator[PhotoRecord | Failure]:
             raise _damaged(path, number) from error
 
 
+def read_values(path: Path) -> Iterator[dict[str, Any]]:
+    """The same in the form of `to_json`, for who has read the journal before: what it holds is not checked.
+
+    Raises:
+        MglmmError: if a line is not JSON.
+    """
+    return (value for _, value in _values(path) if _HEADER not in value)
+
+
 def read_info(path: Path) -> RunInfo:
     """What the first line of a journal says.
 
@@ -156,7 +168,7 @@ def _damaged(path: Path, number: int) -> MglmmError:
 
 
 def _line(value: Mapping[str, Any]) -> str:
-    return json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":")) + "\n"
+    return _encode(value) + "\n"
 
 
 def _segcap_to_json(segcap: SegCap) -> dict[str, Any]:

@@ -20,9 +20,8 @@ import numpy as np
 from engine.answering import Answered, Answerer, Asked
 from engine.decoding import Sampling
 from engine.errors import PhotographError, UsageError
-from engine.images.decode import decode
 from engine.images.sources import Source
-from engine.images.transforms import Views, make_views
+from engine.images.transforms import Views, make_views, read_views
 from engine.masks.decoder import Backend, open_mask_decoder
 from engine.masks.postprocess import shifted, to_masks
 from engine.model.checkpoint import Checkpoint
@@ -173,7 +172,7 @@ class Pipeline:
     def _open(self, source: Source) -> Views | PhotographError:
         with self._stages.measure("decode"):
             try:
-                return make_views(decode(source.path), self._config)
+                return read_views(source.path, self._config)
             except PhotographError as error:
                 return error
 

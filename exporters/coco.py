@@ -1,22 +1,31 @@
 """A journal becomes COCO JSON: images, masks as annotations, and the captions that their phrases stand in.
 
-The journal is read once for each section of the file, so that memory does not grow with the number of
-photographs, only with the number of categories. All ids count from 1 in the journal's order; categories are
-numbered by name.
+The journal is read twice, once for the images and categories and once for the annotations and captions, so that
+memory does not grow with the number of photographs, only with the number of categories. All ids count from 1 in the
+journal's order; categories are numbered by name.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+import shutil
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
+from functools import lru_cache
+from itertools import accumulate
 from pathlib import Path
-from typing import Any, BinaryIO
+from tempfile import TemporaryFile
+from typing import IO, Any, BinaryIO
 
-from engine.journal import RunInfo, read_journal
-from engine.records import GroundedPhrase, Parent, PhotoRecord, SegCap
+from engine.journal import RunInfo, read_journal, read_values
+from engine.records import PhotoRecord
 from exporters.atomic import replacing
 from exporters.categories import category_name
+
+Category = Callable[[str], str]
+
+_PHRASES = 1 << 16  # whose category is remembered
+_encode = json.JSONEncoder(allow_nan=False, check_circular=False, separators=(",", ":")).encode
 
 
 def write_coco(journal: Path, out: Path, info: RunInfo) -> None:
@@ -30,15 +39,20 @@ def write_coco(journal: Path, out: Path, info: RunInfo) -> None:
         MglmmError: if the journal is damaged.
         OSError: if `out` can't be written.
     """
-    category_ids = {name: number for number, name in enumerate(_category_names(journal), start=1)}
-    with replacing(out) as file:
+    names: set[str] = set()
+    category = lru_cache(_PHRASES)(category_name)
+    with replacing(out) as file, TemporaryFile(dir=out.parent) as captions:
         description = "Captions with masks at several granularities"
         file.write(b'{"info":' + _dump({"description": description, **asdict(info)}) + b',\n"licenses":[]')
-        _write_section(file, "images", _images(journal))
+        _write_section(file, "images", _images(journal, names, category))
+        category_ids = {name: number for number, name in enumerate(sorted(names), start=1)}
         _write_section(file, "categories", ({"id": number, "name": name} for name, number in category_ids.items()))
-        _write_section(file, "annotations", _annotations(journal, category_ids))
-        _write_section(file, "captions", _captions(journal))
-        file.write(b"}\n")
+        _write_section(file, "annotations", _annotations(journal, category_ids, category, captions))
+        # They stand behind the annotations, but come from the same reading.
+        file.write(b",\n" + _dump("captions") + b":[")
+        captions.seek(0)
+        shutil.copyfileobj(captions, file)
+        file.write(b"]}\n")
 
 
 def _write_section(file: BinaryIO, name: str, entries: Iterable[dict[str, Any]]) -> None:
@@ -49,77 +63,57 @@ def _write_section(file: BinaryIO, name: str, entries: Iterable[dict[str, Any]])
 
 
 def _dump(value: object) -> bytes:
-    return json.dumps(value, allow_nan=False, separators=(",", ":")).encode("ascii")
+    return _encode(value).encode("ascii")
 
 
-def _records(journal: Path) -> Iterator[PhotoRecord]:
-    return (entry for entry in read_journal(journal) if isinstance(entry, PhotoRecord))
-
-
-def _category_names(journal: Path) -> list[str]:
-    names: set[str] = set()
-    for record in _records(journal):
+def _images(journal: Path, names: set[str], category: Category) -> Iterator[dict[str, Any]]:
+    """All photographs; the categories of their masks are added to `names`."""
+    records = (entry for entry in read_journal(journal) if isinstance(entry, PhotoRecord))
+    for number, record in enumerate(records, start=1):
         for segcap in record.segcaps:
-            names.update(category_name(phrase.text) for phrase in _phrase_of_seg(segcap).values())
-    return sorted(names)
-
-
-def _images(journal: Path) -> Iterator[dict[str, Any]]:
-    for number, record in enumerate(_records(journal), start=1):
+            names.update(category(phrase.text) for phrase in segcap.answer.phrases if phrase.segs)
         yield {"id": number, "file_name": record.file_name, "width": record.width, "height": record.height}
 
 
-def _annotations(journal: Path, category_ids: dict[str, int]) -> Iterator[dict[str, Any]]:
+def _annotations(
+    journal: Path, category_ids: dict[str, int], category: Category, captions: IO[bytes]
+) -> Iterator[dict[str, Any]]:
+    """All masks; the captions that they belong to are written to `captions`."""
     number = caption = 0
-    for image, record in enumerate(_records(journal), start=1):
-        first = number + 1
-        for segcap in record.segcaps:
+    photographs = (value for value in read_values(journal) if "segcaps" in value)
+    for image, photograph in enumerate(photographs, start=1):
+        # The annotation in front of the first one of each segcap.
+        before = list(accumulate((len(segcap["masks"]) for segcap in photograph["segcaps"]), initial=number))
+        for segcap in photograph["segcaps"]:
             caption += 1
-            parent = _annotation_id(record, first, segcap.parent)
-            phrases = _phrase_of_seg(segcap)
-            for seg, mask in enumerate(segcap.masks):
+            about = segcap["parent"]
+            parent = about and before[about["segcap"]] + about["seg"] + 1
+            entry = {
+                "id": caption,
+                "image_id": image,
+                "granularity": segcap["granularity"],
+                "instruction": segcap["instruction"],
+                "caption": segcap["caption"],
+                "answer": segcap["answer"],
+                "parent": parent,
+            } | ({"truncated": True} if segcap["truncated"] else {})
+            captions.write((b",\n" if caption > 1 else b"\n") + _dump(entry))
+            phrases = {seg: phrase for phrase in segcap["phrases"] for seg in phrase["segs"]}
+            for seg, mask in enumerate(segcap["masks"]):
                 number += 1
                 phrase = phrases[seg]
                 yield {
                     "id": number,
                     "image_id": image,
-                    "category_id": category_ids[category_name(phrase.text)],
-                    "segmentation": mask.rle.to_coco(),
-                    "area": mask.area,
-                    "bbox": mask.bbox,
+                    "category_id": category_ids[category(phrase["text"])],
+                    "segmentation": mask["segmentation"],
+                    "area": mask["area"],
+                    "bbox": mask["bbox"],
                     "iscrowd": 0,
-                    "score": mask.score,
-                    "phrase": phrase.text,
+                    "score": mask["score"],
+                    "phrase": phrase["text"],
                     "caption_id": caption,
-                    "span": [phrase.span.start, phrase.span.end],
-                    "granularity": segcap.granularity,
+                    "span": phrase["span"],
+                    "granularity": segcap["granularity"],
                     "parent": parent,
-                } | ({} if mask.area else {"empty": True})
-
-
-def _captions(journal: Path) -> Iterator[dict[str, Any]]:
-    number, first = 0, 1
-    for image, record in enumerate(_records(journal), start=1):
-        for segcap in record.segcaps:
-            number += 1
-            yield {
-                "id": number,
-                "image_id": image,
-                "granularity": segcap.granularity,
-                "instruction": segcap.instruction,
-                "caption": segcap.answer.caption,
-                "answer": segcap.answer.raw,
-                "parent": _annotation_id(record, first, segcap.parent),
-            } | ({"truncated": True} if segcap.truncated else {})
-        first += sum(len(segcap.masks) for segcap in record.segcaps)
-
-
-def _annotation_id(record: PhotoRecord, first: int, parent: Parent | None) -> int | None:
-    """The annotation of the mask that `parent` names, in a photograph whose annotations begin at `first`."""
-    if parent is None:
-        return None
-    return first + sum(len(segcap.masks) for segcap in record.segcaps[: parent.segcap]) + parent.seg
-
-
-def _phrase_of_seg(segcap: SegCap) -> dict[int, GroundedPhrase]:
-    return {seg: phrase for phrase in segcap.answer.phrases for seg in phrase.segs}
+                } | ({} if mask["area"] else {"empty": True})

@@ -20,9 +20,8 @@ from torch import Tensor
 
 from engine import granularity
 from engine.grammar import parse
-from engine.images.decode import decode
 from engine.images.sources import Source
-from engine.images.transforms import Views, make_views
+from engine.images.transforms import Views, read_views
 from engine.masks.postprocess import low_res_areas, to_masks
 from engine.model.checkpoint import Checkpoint
 from engine.pipeline import Options
@@ -85,7 +84,7 @@ class PlainLoop(ABC, Generic[_Seen]):
         Raises:
             PhotographError: if it can't be read.
         """
-        views = make_views(decode(source.path), self._config)
+        views = read_views(source.path, self._config)
         seen = self._look(views)
         side = self._config.pixel_encoder.image_size
         question = instruction(Task.PANOPTIC_SEGCAP, families=self._families)

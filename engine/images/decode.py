@@ -6,11 +6,14 @@ import io
 import os
 import stat
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
 import numpy as np
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
 
 from engine.errors import PhotographError
 
@@ -19,9 +22,39 @@ MAX_PIXELS = 89_478_485
 
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
 _SIXTEEN_BITS = ("I;16", "I;16L", "I;16B", "I;16N")
+_FRACTIONS = (8, 4, 2)  # what libjpeg decodes to without decoding all first
+
+# EXIF orientations: how to turn each upright, and which then have the stored right or bottom edge on the other side.
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_FROM_RIGHT, _FROM_BOTTOM, _FIRST_LYING = (2, 3, 6, 7), (3, 4, 7, 8), 5
 
 # Pillow's remarks about odd metadata and large sizes name no file; what matters is checked here.
 warnings.filterwarnings("ignore", module=r"PIL\.")
+
+
+@dataclass(frozen=True, slots=True)
+class Photograph:
+    """An upright photograph in sRGB, perhaps on a coarser grid than that of its file.
+
+    Attributes:
+        image: its pixels, in mode RGB.
+        height, width: of the whole upright photograph, in pixels of the file.
+        box: left, top, right and bottom of what of `image` is the photograph. A grid whose last cells hang over the
+            photograph's edge has them outside.
+    """
+
+    image: Image.Image
+    height: int
+    width: int
+    box: tuple[float, float, float, float]
 
 
 def decode(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
@@ -39,13 +72,39 @@ def decode(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> np.
         PhotographError: in stage `open` if this is no photograph to begin with, in stage `decode` if its
             pixels can't be had. No bytes raise anything else.
     """
-    stage = "open"
+    with _opened(path, max_pixels) as image, _refusing("decode", max_pixels):
+        return np.array(_load(image).image)
+
+
+def decode_at_least(
+    path: str | os.PathLike[str], *, longest: int, shortest: int, max_pixels: int = MAX_PIXELS
+) -> Photograph:
+    """Decode a photograph that will be made smaller: a large JPEG straight to a half, a quarter or an eighth.
+
+    Args:
+        path, max_pixels: as `decode` takes them.
+        longest, shortest: no side of `image` gets smaller than these for it.
+
+    Raises:
+        PhotographError: as `decode`.
+    """
+    with _opened(path, max_pixels) as image, _refusing("decode", max_pixels):
+        fraction = _fraction(image.size, longest, shortest)
+        return _load(image, fraction)
+
+
+@contextmanager
+def _opened(path: str | os.PathLike[str], max_pixels: int) -> Iterator[Image.Image]:
+    with _refusing("open", max_pixels), _open(path) as file, Image.open(file, formats=_FORMATS) as image:
+        _check_size(image.size, max_pixels)
+        yield image
+
+
+@contextmanager
+def _refusing(stage: str, max_pixels: int) -> Iterator[None]:
+    """Whatever goes wrong inside is a `PhotographError` of this stage."""
     try:
-        with _open(path) as file, Image.open(file, formats=_FORMATS) as image:
-            _check_size(image.size, max_pixels)
-            stage = "decode"
-            image.load()
-            return _to_array(image)
+        yield
     except PhotographError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
@@ -98,8 +157,27 @@ def _check_size(size: tuple[int, int], max_pixels: int) -> None:
         raise PhotographError("open", reason)
 
 
-def _to_array(image: Image.Image) -> np.ndarray:
-    image = _upright(image)
+def _fraction(size: tuple[int, int], longest: int, shortest: int) -> int:
+    """By how much the sides may be divided: 1, 2, 4 or 8."""
+    fits = (f for f in _FRACTIONS if max(size) >= f * longest and min(size) >= f * max(1, shortest))
+    return next(fits, 1)
+
+
+def _load(image: Image.Image, fraction: int = 1) -> Photograph:
+    width, height = image.size
+    # Only JPEG can, and it says so.
+    drafted = image.draft(None, (width // fraction, height // fraction)) if fraction > 1 else None
+    image.load()
+    right, bottom = drafted[1][2:] if drafted else (width, height)
+    image, orientation = _upright(image)
+    if orientation >= _FIRST_LYING:
+        width, height, right, bottom = height, width, bottom, right
+    left = image.width - right if orientation in _FROM_RIGHT else 0
+    top = image.height - bottom if orientation in _FROM_BOTTOM else 0
+    return Photograph(_to_rgb(image), height, width, (left, top, left + right, top + bottom))
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode in _SIXTEEN_BITS or image.mode == "I":
         return _from_deep_grey(np.asarray(image))
     if image.mode == "F":
@@ -109,23 +187,26 @@ def _to_array(image: Image.Image) -> np.ndarray:
         colours = _to_srgb(with_alpha.convert("RGB"), image.info.get("icc_profile"))
         white = Image.new("RGB", image.size, "white")
         white.paste(colours, mask=with_alpha.getchannel("A"))
-        return np.array(white)
-    return np.array(_to_srgb(image, image.info.get("icc_profile")))
+        return white
+    return _to_srgb(image, image.info.get("icc_profile"))
 
 
-def _upright(image: Image.Image) -> Image.Image:
+def _upright(image: Image.Image) -> tuple[Image.Image, int]:
+    """The image as it is to be looked at, and the EXIF orientation that it was stored in."""
     try:
-        return ImageOps.exif_transpose(image)
+        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+        turn = _TURNS.get(orientation)
     except Exception:  # metadata too damaged to say where up is: the pixels are still good
-        return image
+        turn = None
+    return (image, 1) if turn is None else (image.transpose(turn), int(orientation))
 
 
-def _from_deep_grey(samples: np.ndarray) -> np.ndarray:
-    """`(H, W)` of 16 bits, or of 32 bits that hold 16, scaled to uint8 `(H, W, 3)`."""
+def _from_deep_grey(samples: np.ndarray) -> Image.Image:
+    """`(H, W)` of 16 bits, or of 32 bits that hold 16, scaled to 8."""
     if samples.min() < 0 or samples.max() > 65535:
         raise PhotographError("decode", "32-bit samples have no known range: convert it to 8 or 16 bits")
     grey = ((samples.astype(np.uint32) + 128) // 257).astype(np.uint8)
-    return np.repeat(grey[:, :, None], 3, axis=2)
+    return Image.fromarray(grey).convert("RGB")
 
 
 def _to_srgb(image: Image.Image, profile: object) -> Image.Image:
@@ -140,4 +221,4 @@ def _to_srgb(image: Image.Image, profile: object) -> Image.Image:
         # A profile that is damaged, or of another colour space than the pixels, is as good as none.
         except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
             pass
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")

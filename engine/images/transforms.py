@@ -9,6 +9,8 @@ Source: SAM's preprocessing (longest side resized, normalised, zero-padded right
 
 from __future__ import annotations
 
+import math
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,11 +19,15 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from engine.images.decode import Photograph, decode_at_least
 from engine.model.config import ClipConfig, ModelConfig, PyramidConfig, SamEncoderConfig
 from engine.prompts import Box
 
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
+
+_MARGIN = 1.75
+"""How much larger than its views a photograph is read at least: closer, the coarser grid would show in them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,22 +68,31 @@ def make_views(image: np.ndarray, config: ModelConfig) -> Views:
         image: `(H, W, 3)` uint8, upright RGB.
         config: the model that will read it.
     """
-    frame = Frame.fit(image.shape[0], image.shape[1], config.pixel_encoder.image_size)
-    photo = Image.fromarray(image)
-    inner = photo.resize((frame.inner_width, frame.inner_height), Image.Resampling.BILINEAR)
-    pixels = pixel_view(np.asarray(inner), config.pixel_encoder)
-    clip = _clip_view(photo, config.global_encoder) if isinstance(config.global_encoder, ClipConfig) else None
-    return Views(pixels, clip, frame)
+    height, width = image.shape[:2]
+    return _views(Photograph(Image.fromarray(image), height, width, (0, 0, width, height)), config)
+
+
+def read_views(path: str | os.PathLike[str], config: ModelConfig) -> Views:
+    """Read and prepare one photograph; of a large JPEG only as much is decoded as its views need.
+
+    The views are those of `make_views(decode(path), config)`, exactly unless it is a JPEG whose sides can be halved
+    and still be `_MARGIN` times those of its views.
+
+    Raises:
+        PhotographError: as `decode`.
+    """
+    longest = math.ceil(_MARGIN * config.pixel_encoder.image_size)
+    clip = config.global_encoder
+    shortest = math.ceil(_MARGIN * clip.image_size) if isinstance(clip, ClipConfig) else 1
+    return _views(decode_at_least(path, longest=longest, shortest=shortest), config)
 
 
 def pixel_view(inner: np.ndarray, config: SamEncoderConfig | PyramidConfig) -> Tensor:
     """Normalise an already resized photograph `(h, w, 3)` uint8 and pad it to `(3, S, S)`."""
-    side = config.image_size
-    values = torch.from_numpy(np.array(inner)).permute(2, 0, 1).float()
-    values = (values - torch.tensor(config.mean)[:, None, None]) / torch.tensor(config.std)[:, None, None]
-    view = torch.zeros(3, side, side)
-    view[:, : values.shape[1], : values.shape[2]] = values
-    return view
+    view = np.zeros((3, config.image_size, config.image_size), np.float32)
+    height, width = inner.shape[:2]
+    _normalise(inner, config.mean, config.std, view[:, :height, :width])
+    return torch.from_numpy(view)
 
 
 def region_boxes(boxes: Sequence[Box]) -> Tensor:
@@ -90,13 +105,30 @@ def region_boxes(boxes: Sequence[Box]) -> Tensor:
     return torch.tensor(corners, dtype=torch.float32).reshape(-1, 4)
 
 
-def _clip_view(photo: Image.Image, config: ClipConfig) -> Tensor:
+def _views(photograph: Photograph, config: ModelConfig) -> Views:
+    frame = Frame.fit(photograph.height, photograph.width, config.pixel_encoder.image_size)
+    size = (frame.inner_width, frame.inner_height)
+    inner = photograph.image.resize(size, Image.Resampling.BILINEAR, photograph.box)
+    pixels = pixel_view(np.asarray(inner), config.pixel_encoder)
+    clip = _clip_view(photograph, config.global_encoder) if isinstance(config.global_encoder, ClipConfig) else None
+    return Views(pixels, clip, frame)
+
+
+def _clip_view(photograph: Photograph, config: ClipConfig) -> Tensor:
     side = config.image_size
-    width, height = photo.size
-    short = min(width, height)
-    size = (max(side, width * side // short), max(side, height * side // short))
-    resized = photo.resize(size, Image.Resampling.BICUBIC)
+    short = min(photograph.width, photograph.height)
+    size = (max(side, photograph.width * side // short), max(side, photograph.height * side // short))
+    resized = photograph.image.resize(size, Image.Resampling.BICUBIC, photograph.box)
     left, top = (size[0] - side) // 2, (size[1] - side) // 2
-    crop = np.array(resized.crop((left, top, left + side, top + side)))
-    values = torch.from_numpy(crop).permute(2, 0, 1).float() / 255
-    return (values - torch.tensor(CLIP_MEAN)[:, None, None]) / torch.tensor(CLIP_STD)[:, None, None]
+    crop = np.asarray(resized.crop((left, top, left + side, top + side)))
+    view = np.empty((3, side, side), np.float32)
+    _normalise(crop.astype(np.float32) / np.float32(255), CLIP_MEAN, CLIP_STD, view)
+    return torch.from_numpy(view)
+
+
+# In numpy, not in torch, whose own threads would fight for the cores with those that read photographs.
+def _normalise(pixels: np.ndarray, mean: Sequence[float], std: Sequence[float], out: np.ndarray) -> None:
+    """`(h, w, 3)` to `(3, h, w)` float32, in place in `out`."""
+    for channel, (middle, spread) in enumerate(zip(mean, std, strict=True)):
+        np.subtract(pixels[..., channel], np.float32(middle), out=out[channel], dtype=np.float32)
+        out[channel] /= np.float32(spread)

@@ -5,14 +5,19 @@ Legend: `N` masks, `m` side of the low-res masks, `S` side of the pixel view, `H
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from engine.images.transforms import Frame
 from engine.masks import rle
+from engine.masks.enlarge import Lines, columns
 from engine.records import Mask
+
+_SMALL = 128
+"""Height and width together up to which torch interpolates in another way, whose last digits differ."""
 
 
 def upscale(low_res: Tensor, frame: Frame, side: int) -> Tensor:
@@ -32,8 +37,8 @@ def upscale(low_res: Tensor, frame: Frame, side: int) -> Tensor:
 
 
 def to_masks(low_res: Tensor, frame: Frame, side: int) -> tuple[Mask, ...]:
-    """Threshold at 0 and encode, one mask after the other, so that one full-size logit map lives at a time."""
-    return tuple(_to_mask(upscale(one[None], frame, side)[0]) for one in low_res)
+    """The masks of `upscale(low_res, frame, side) > 0`, encoded, without ever holding a photograph's logits."""
+    return tuple(_to_mask(one, frame, side) for one in low_res.detach().float().cpu())
 
 
 def low_res_areas(low_res: Tensor, frame: Frame, side: int) -> Tensor:
@@ -43,11 +48,23 @@ def low_res_areas(low_res: Tensor, frame: Frame, side: int) -> Tensor:
     return (inner > 0).float().mean(dim=(1, 2))
 
 
-def _to_mask(logits: Tensor) -> Mask:
-    foreground = logits > 0
-    score = float(torch.sigmoid(logits[foreground]).mean()) if foreground.any() else 0.0
-    (encoded,) = rle.encode(foreground[None].numpy(force=True))
-    return Mask(encoded, rle.area(encoded), rle.bbox(encoded), score)
+def _to_mask(low_res: Tensor, frame: Frame, side: int) -> Mask:
+    places = [np.empty(0, np.int64)]
+    total, count = 0.0, 0
+    for part in _columns(low_res, frame, side):
+        foreground = part.values > 0
+        places.append(rle.changes(foreground, part.line, part.position, frame.height))
+        positive = part.values[foreground]
+        total += float((1 / (1 + np.exp(-positive))).sum(dtype=np.float64))
+        count += len(positive)
+    encoded = rle.from_changes(np.concatenate(places), frame.height, frame.width)
+    return Mask(encoded, count, rle.bbox(encoded), total / count if count else 0.0)
+
+
+def _columns(low_res: Tensor, frame: Frame, side: int) -> Iterable[Lines]:
+    if len(low_res) <= side and min(side + side, frame.height + frame.width) > _SMALL:
+        return columns(low_res, frame, side)
+    return [Lines(upscale(low_res[None], frame, side)[0].T.numpy(), 0, 0)]
 
 
 def shifted(mask: Mask, left: int, top: int, height: int, width: int) -> Mask:

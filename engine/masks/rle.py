@@ -32,6 +32,38 @@ def encode(masks: np.ndarray) -> list[RLE]:
     return [RLE(height, width, encoded["counts"].decode("ascii")) for encoded in coco_mask.encode(columns)]
 
 
+def changes(columns: np.ndarray, left: int, top: int, height: int) -> np.ndarray:
+    """Where a mask begins and ends, counted column by column over the whole frame.
+
+    Args:
+        columns: bool, `(columns, rows)`: all of the mask that lies in these columns.
+        left, top: where they lie in the frame.
+        height: of the frame.
+
+    Returns:
+        int64, rising: first pixels of runs, and between them the first pixels behind. A run that goes on from one
+        column to the next ends and begins at the same place.
+    """
+    count, rows = columns.shape
+    framed = np.zeros((count, rows + 2), bool)
+    framed[:, 1:-1] = columns
+    column, row = np.divmod(np.flatnonzero(framed[:, 1:] != framed[:, :-1]), rows + 1)
+    return (column + left) * height + (row + top)
+
+
+def from_changes(places: np.ndarray, height: int, width: int) -> RLE:
+    """Encode the mask that begins and ends at `places`, those of `changes` from left to right."""
+    same = places[1:] == places[:-1]
+    keep = np.ones(len(places), bool)
+    keep[1:] &= ~same
+    keep[:-1] &= ~same
+    counts = np.diff(places[keep], prepend=0, append=height * width)
+    if len(counts) > 1 and not counts[-1]:
+        counts = counts[:-1]
+    encoded = coco_mask.frPyObjects({"size": [height, width], "counts": counts}, height, width)
+    return RLE(height, width, encoded["counts"].decode("ascii"))
+
+
 def decode(rle: RLE) -> np.ndarray:
     """The mask as bool, `(H, W)`.
 

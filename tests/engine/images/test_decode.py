@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
 from engine.errors import PhotographError
-from engine.images.decode import MAX_PIXELS, decode
+from engine.images.decode import MAX_PIXELS, decode, decode_at_least
 
 
 def scene(width: int = 24, height: int = 16) -> np.ndarray:
@@ -90,6 +90,76 @@ def test_exif_orientation_is_applied_once(tmp_path: Path, kind: str, orientation
     array = decoded(tmp_path, encoded(stored, kind, exif=exif, **lossless.get(kind, {})))
     assert array.shape == scene().shape
     assert np.abs(array.astype(int) - scene()).max() <= 12
+
+
+def large(tmp_path: Path, width: int = 803, height: int = 403, **options: Any) -> Path:
+    path = tmp_path / "large.jpg"
+    Image.fromarray(scene(width, height)).save(path, "JPEG", quality=95, subsampling=0, **options)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("longest", "shortest", "fraction"),
+    [(100, 50, 8), (101, 50, 4), (100, 51, 4), (200, 100, 4), (201, 1, 2), (401, 201, 2), (402, 1, 1), (1, 202, 1)],
+)
+def test_a_large_jpeg_is_decoded_small_but_never_too_small(
+    tmp_path: Path, longest: int, shortest: int, fraction: int
+) -> None:
+    photograph = decode_at_least(large(tmp_path), longest=longest, shortest=shortest)
+    assert (photograph.height, photograph.width) == (403, 803)
+    assert photograph.image.size == (-(-803 // fraction), -(-403 // fraction))
+    assert photograph.box == (0, 0, 803 / fraction, 403 / fraction)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_the_box_of_a_photograph_decoded_small_is_turned_with_it(tmp_path: Path, orientation: int) -> None:
+    """The edge over which the coarse grid hangs is where the turn has put it."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    photograph = decode_at_least(large(tmp_path, exif=exif), longest=100, shortest=50)
+    whole = decode(large(tmp_path, exif=exif))
+    assert (photograph.height, photograph.width) == whole.shape[:2]
+    small = np.asarray(photograph.image.resize((200, 200), Image.Resampling.BOX, photograph.box)).astype(int)
+    wanted = np.asarray(Image.fromarray(whole).resize((200, 200), Image.Resampling.BOX)).astype(int)
+    # The four colours meet in the middle; a box on the wrong side shifts that line by half a pixel.
+    assert np.abs(small - wanted).mean() < 1.5
+    left, top, right, bottom = photograph.box
+    assert right - left == photograph.width / 8 and bottom - top == photograph.height / 8
+
+
+@pytest.mark.parametrize(
+    ("kind", "mode"),
+    [
+        *[(kind, mode) for kind in ("JPEG", "MPO") for mode in ("RGB", "L", "CMYK")],
+        *[(kind, mode) for kind in ("PNG", "WEBP", "TIFF", "GIF") for mode in ("RGB", "L", "P", "RGBA")],
+        ("BMP", "RGB"),
+        ("TIFF", "CMYK"),
+    ],
+)
+def test_nothing_but_a_large_jpeg_is_decoded_small(tmp_path: Path, kind: str, mode: str) -> None:
+    path = tmp_path / "photo"
+    path.write_bytes(encoded(Image.fromarray(scene(64, 48)).convert(mode), kind))
+    whole = Image.fromarray(decode(path))
+    photograph = decode_at_least(path, longest=16, shortest=12)
+    assert photograph.image.size == ((16, 12) if kind in ("JPEG", "MPO") else (64, 48))
+    small, wanted = (np.asarray(image.resize((2, 2), Image.Resampling.BOX)) for image in (photograph.image, whole))
+    assert np.abs(small.astype(int) - wanted).max() <= 6
+    untouched = decode_at_least(path, longest=64, shortest=48)
+    assert np.array_equal(np.asarray(untouched.image), np.asarray(whole)) and untouched.box == (0, 0, 64, 48)
+
+
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+def test_both_ways_to_decode_refuse_alike(tmp_path: Path) -> None:
+    cut, bomb, text = large(tmp_path), tmp_path / "bomb.png", tmp_path / "text.jpg"
+    cut.write_bytes(cut.read_bytes()[:5000])
+    bomb.write_bytes(png_header(10_000, 10_000))
+    text.write_text("no picture at all")
+    for path in (cut, bomb, text, tmp_path, tmp_path / "missing.jpg"):
+        with pytest.raises(PhotographError) as caught:
+            decode_at_least(path, longest=10, shortest=10)
+        assert (caught.value.stage, caught.value.reason) == (reason(path).stage, reason(path).reason)
+    with pytest.raises(PhotographError, match="too large: 803 x 403"):
+        decode_at_least(large(tmp_path), longest=10, shortest=10, max_pixels=803 * 403 - 1)
 
 
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
@@ -312,6 +382,8 @@ def test_no_bytes_raise_anything_but_a_photograph_error(tmp_path: Path, seed: by
     path.write_bytes(mutated)
     try:
         array = decode(path, max_pixels=1_000_000)
+        small = decode_at_least(path, longest=3, shortest=2, max_pixels=1_000_000)
+        assert (small.height, small.width) == array.shape[:2] and small.image.mode == "RGB"
     except PhotographError as error:
         assert error.stage in ("open", "decode")
         assert error.reason and "\n" not in error.reason

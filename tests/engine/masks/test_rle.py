@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from pycocotools import mask as coco_mask
 
-from engine.masks.rle import area, bbox, decode, encode
+from engine.masks.rle import area, bbox, changes, decode, encode, from_changes
 from engine.records import RLE
 
 # pycocotools asks numpy for its arrays in a way that numpy 2 remarks on.
@@ -59,6 +61,24 @@ def test_the_counts_are_those_of_the_coco_api() -> None:
     expected = coco_mask.encode(np.asfortranarray(mask.astype(np.uint8)))
     assert encode(mask[None]) == [RLE(4, 5, expected["counts"].decode())]
     assert encode(mask[None])[0].to_coco() == {"size": [4, 5], "counts": expected["counts"].decode()}
+
+
+@settings(deadline=None)
+@given(masks_of_any_shape, st.lists(st.integers(0, 12), max_size=3))
+def test_a_mask_encoded_from_its_changes_a_few_columns_at_a_time(masks: np.ndarray, cuts: list[int]) -> None:
+    height, width = masks.shape[1:]
+    edges = sorted({0, width, *(cut for cut in cuts if cut < width)})
+    for mask in masks:
+        parts = [changes(mask[:, left:right].T, left, 0, height) for left, right in pairwise(edges)]
+        assert from_changes(np.concatenate(parts), height, width) == encode(mask[None])[0]
+
+
+def test_a_mask_encoded_from_where_it_lies() -> None:
+    mask = np.zeros((9, 14), bool)
+    mask[3:7, 5:8] = [[1, 0, 1], [0, 1, 1], [1, 1, 0], [1, 1, 1]]
+    assert from_changes(changes(mask[3:7, 5:8].T, 5, 3, 9), 9, 14) == encode(mask[None])[0]
+    nothing = from_changes(np.empty(0, np.int64), 9, 14)
+    assert nothing == encode(np.zeros((1, 9, 14), bool))[0]
 
 
 def test_no_masks() -> None:
