@@ -171,7 +171,7 @@ class _Plan:
     def sources(self) -> Iterator[Source]:
         for index, entry in enumerate(self._inputs):
             for below in (entry.file,) if entry.file else _walk(entry):
-                if not self._came_before(os.path.join(entry.real, below), index):
+                if not index or not self._came_before(os.path.join(entry.real, below), index):
                     path = os.path.join(entry.top, below)
                     yield Source(Path(path), self._name(path))
         if self._list is not None:

@@ -21,6 +21,8 @@ Backend = Literal["onnx", "torch"]
 
 EMBEDDINGS, PROMPTS, IMAGE_INDEX = "image_embeddings", "prompt_vectors", "image_index"
 LOW_RES = "low_res_masks"
+_ON_CPU = 8
+"""Masks in a call there: more are no faster each, and take more memory."""
 
 
 class MaskDecoder(Protocol):
@@ -59,9 +61,14 @@ class OnnxMaskDecoder:
         options.intra_op_num_threads = torch.get_num_threads()
         # Below errors, ONNX Runtime prints remarks about its own providers.
         options.log_severity_level = 3
+        self._together: int | None = None
         providers: list[Any] = ["CPUExecutionProvider"]
         if device.type == "cuda" and "CUDAExecutionProvider" in onnxruntime.get_available_providers():
             providers.insert(0, ("CUDAExecutionProvider", {"device_id": device.index or 0}))
+        else:
+            # The arena keeps what the largest call needed, and grows with each new number of masks.
+            options.enable_cpu_mem_arena = options.enable_mem_pattern = False
+            self._together = _ON_CPU
         try:
             self._session = onnxruntime.InferenceSession(str(path), options, providers=providers)
         except Exception as error:  # ONNX Runtime's exceptions have no public base class
@@ -77,13 +84,20 @@ class OnnxMaskDecoder:
 
     def __call__(self, embeddings: Tensor, prompts: Tensor, image_index: Tensor) -> Tensor:
         """See `MaskDecoder`."""
-        feeds = {
-            EMBEDDINGS: embeddings.float().numpy(force=True),
-            PROMPTS: prompts.float().numpy(force=True),
-            IMAGE_INDEX: image_index.numpy(force=True),
-        }
+        images = embeddings.float().numpy(force=True)
+        vectors, index = prompts.float().numpy(force=True), image_index.numpy(force=True)
+        step = self._together or max(1, len(vectors))
+        parts = [
+            self._call(images, vectors[start : start + step], index[start : start + step])
+            for start in range(0, max(1, len(vectors)), step)
+        ]
+        return torch.from_numpy(parts[0] if len(parts) == 1 else np.concatenate(parts))
+
+    def _call(self, images: np.ndarray, vectors: np.ndarray, index: np.ndarray) -> np.ndarray:
+        feeds = {EMBEDDINGS: images, PROMPTS: vectors, IMAGE_INDEX: index}
+        low_res: np.ndarray
         (low_res,) = self._session.run([LOW_RES], feeds | self._unused, self._run)
-        return torch.from_numpy(low_res)
+        return low_res
 
 
 def open_mask_decoder(checkpoint: Checkpoint, backend: Backend) -> MaskDecoder:
