@@ -20,8 +20,7 @@ from engine.images.transforms import Views, region_boxes
 from engine.masks.decoder import MaskDecoder
 from engine.masks.postprocess import low_res_areas
 from engine.model.checkpoint import Checkpoint
-from engine.model.pixel_encoder import for_inference
-from engine.prompts import REGION, TEMPLATES, Box, Task, instruction
+from engine.prompts import REGION, TEMPLATES, Box, Families, Task, instruction
 from engine.records import Answer, Granularity, Mask, Parent, SegCap
 from engine.sequence import PromptWriter, Turn
 from engine.timing import Stages
@@ -77,6 +76,21 @@ class Draft:
     generated: Generated
 
 
+def fine_questions(panoptic: Answer, areas: Sequence[float], families: Families, limit: int) -> list[Asked]:
+    """The fine-grained questions that a panoptic answer leads to.
+
+    Args:
+        panoptic: the answer.
+        areas: share of the photograph of each of its masks.
+        families: the wordings that the model knows.
+        limit: at most so many.
+    """
+    return [
+        Asked("fine", instruction(Task.FINE_SEGCAP, label=child.label, families=families), Parent(0, child.seg))
+        for child in granularity.children(panoptic, areas, limit)
+    ]
+
+
 class Answerer:
     """The parts of one model, ready to answer.
 
@@ -99,7 +113,7 @@ class Answerer:
         stages: Stages | None = None,
     ) -> None:
         self._model = checkpoint.model
-        self._pixel_encoder = for_inference(checkpoint.model.pixel_encoder)
+        self._pixel_encoder = checkpoint.pixel_encoder
         self._tokenizer = checkpoint.tokenizer
         self._families = TEMPLATES[checkpoint.config.template].families
         self._side = checkpoint.config.pixel_encoder.image_size
@@ -120,10 +134,9 @@ class Answerer:
             assert features.embedding is not None  # the pixel view was given
             return [Encoded(*pair) for pair in zip(features.tokens, features.embedding, strict=True)]
 
-    def request(self, photograph: Encoded, asked: Asked, **options: object) -> Request:
-        """A question about a photograph, for the generator; `options` are those of `Request`."""
-        ids = self._writer.question(asked.instruction)
-        return Request(self._writer.prefix, photograph.tokens, ids, self._limit, **options)  # type: ignore[arg-type]
+    def request(self, photograph: Encoded, asked: Asked) -> Request:
+        """A question about a photograph, for the generator."""
+        return Request(self._writer.prefix, photograph.tokens, self._writer.question(asked.instruction), self._limit)
 
     @torch.inference_mode()
     def finish(self, drafts: Sequence[Draft]) -> list[Answered]:
@@ -139,14 +152,7 @@ class Answerer:
     def follow(self, panoptic: Answered, view: Views, limit: int) -> list[Asked]:
         """The fine-grained questions that a panoptic answer leads to, at most `limit`."""
         areas = low_res_areas(panoptic.low_res, view.frame, self._side).tolist()
-        return [
-            Asked(
-                "fine",
-                instruction(Task.FINE_SEGCAP, label=child.label, families=self._families),
-                Parent(0, child.seg),
-            )
-            for child in granularity.children(panoptic.answer, areas, limit)
-        ]
+        return fine_questions(panoptic.answer, areas, self._families, limit)
 
     @torch.inference_mode()
     def converse(self, views: Views, questions: Sequence[str], boxes: Sequence[Box] = ()) -> list[Answered]:

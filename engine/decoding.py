@@ -3,7 +3,7 @@
 A slot that is freed by a finished answer takes the next question at once; prompts of all lengths share a batch. A row
 sees its own slot only, so an answer does not depend on the others. The model knows tensors; rows and slots live here.
 
-Legend: `B` rows, `P` image tokens, `D` hidden size, `R` regions of a question, `S` slots.
+Legend: `B` rows, `P` image tokens, `T` tokens of a text, `D` hidden size, `R` regions of a question, `S` slots.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from transformers import PreTrainedModel
 
 from engine.errors import UsageError
 from engine.model.llama import PrefixCache, SlotCache, check_supported, forward
@@ -220,8 +221,7 @@ class Generator:
         # Padding stands on the right here: nothing in front of it can see it.
         padded = [[*text, *[self._tokenizer.pad] * (longest - len(text))] for text in texts]
         ids = torch.tensor(padded, dtype=torch.long, device=tokens.device).reshape(len(texts), longest)
-        embedded = torch.cat([prefix.embed(self._table, tokens), self._table(ids).to(tokens.dtype)], dim=1)
-        states = self._language.model(inputs_embeds=embedded, use_cache=False).last_hidden_state
+        states = whole_pass(self._language, prefix, tokens, ids)
         offset = len(prefix) + self._model.config.seg_state_offset
         return [
             row[[offset + place for place, token in enumerate(text) if token == self._tokenizer.seg]]
@@ -297,6 +297,24 @@ class Generator:
                 assert row is not None
                 self._cache.move(source, target, row.length)
                 self._rows[target], self._rows[source] = row, None
+
+
+def whole_pass(language: PreTrainedModel, prefix: Prefix, tokens: Tensor, ids: Tensor) -> Tensor:
+    """States of prefix and text in one pass, without a cache.
+
+    Args:
+        language: the causal LM.
+        prefix: the prompt prefix of the model.
+        tokens: `(B, P, D)` image tokens.
+        ids: `(B, T)` behind the prefix.
+
+    Returns:
+        `(B, len(prefix) + T, D)`, after the final norm.
+    """
+    table = language.get_input_embeddings()
+    embedded = torch.cat([prefix.embed(table, tokens), table(ids).to(tokens.dtype)], dim=1)
+    states: Tensor = language.model(inputs_embeds=embedded, use_cache=False).last_hidden_state
+    return states
 
 
 @dataclass(slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 
@@ -172,9 +172,8 @@ class Scheduler:
     def _request(self, question: _Question) -> Request:
         photograph = question.photograph
         assert photograph.encoded is not None
-        return self._answerer.request(
-            photograph.encoded,
-            question.asked,
+        return replace(
+            self._answerer.request(photograph.encoded, question.asked),
             cached=question.cached,
             keep_prefix=bool(self._children) and not question.place,
             draw=hash((photograph.draw, question.place)),

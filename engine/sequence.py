@@ -78,9 +78,7 @@ class PromptWriter:
 
     def question(self, text: str, history: Sequence[Turn] = ()) -> list[int]:
         """Ids of a question behind the prefix, and of the turns before it."""
-        return self._tokenizer.encode(
-            "".join(self._pieces([*(part for t in history for part in (t.question, t.answer)), text]))
-        )
+        return self._tokenizer.encode("".join(self._pieces([*_parts(history), text])))
 
     def conversation(self, turns: Sequence[Turn]) -> Text:
         """Ids of finished turns, to be learned from.

@@ -1,4 +1,4 @@
-"""Where the time goes: seconds and counts per stage, for `mglmm bench`."""
+"""Where the time goes: seconds, counts and measured blocks per stage, for `mglmm bench`."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ class Stages:
         self._lock = threading.Lock()
         self.seconds: defaultdict[str, float] = defaultdict(float)
         self.counts: Counter[str] = Counter()
+        self.blocks: Counter[str] = Counter()
 
     @contextmanager
     def measure(self, stage: str, count: int = 1) -> Iterator[None]:
@@ -37,3 +38,9 @@ class Stages:
             with self._lock:
                 self.seconds[stage] += elapsed
                 self.counts[stage] += count
+                self.blocks[stage] += 1
+
+    def forget(self) -> None:
+        """Begin anew."""
+        for numbers in (self.seconds, self.counts, self.blocks):
+            numbers.clear()

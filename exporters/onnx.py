@@ -27,7 +27,7 @@ from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from engine.errors import MglmmError
 from engine.masks.decoder import EMBEDDINGS, IMAGE_INDEX, LOW_RES, PROMPTS
-from engine.model.checkpoint import DECODER, load_mask_head, write_manifest
+from engine.model.checkpoint import DECODER, add_to_manifest, load_mask_head
 from engine.model.config import ModelConfig
 from engine.model.mask_head import MaskHead
 
@@ -61,7 +61,7 @@ def export(folder: Path, path: Path | None = None) -> Path:
     except OSError as error:
         raise MglmmError(f"{target}: can't be written: {error.strerror}") from error
     if path is None:
-        write_manifest(folder)
+        add_to_manifest(folder, target)
     return target
 
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
 
 from engine.bench import Report
+from mglmm_cli.tables import table_console, titled_table
 from mglmm_cli.text import clean
 
 _PIPE_WIDTH = 120
@@ -27,7 +24,7 @@ _STAGES = {
 
 def print_bench(report: Report) -> None:
     """Print the stages, the totals, and the baselines if there are any."""
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
+    console = table_console(_PIPE_WIDTH)
     console.print(_stages(report))
     console.print(_totals(report))
     if report.baselines:
@@ -36,9 +33,8 @@ def print_bench(report: Report) -> None:
 
 
 def _stages(report: Report) -> Table:
-    table = _table(f"{clean(report.model)}, {report.precision}, {clean(report.hardware)}", "stage")
-    for heading in ("ms per photograph", "share of wall", "per second"):
-        table.add_column(heading, justify="right")
+    title = f"{clean(report.model)}, {report.precision}, {clean(report.hardware)}"
+    table = titled_table(title, "stage", numbers=("ms per photograph", "share of wall", "per second"))
     for name in sorted(report.stages, key=lambda name: (*_STAGES, name).index(name)):
         stage = report.stages[name]
         label, unit = _STAGES.get(name, (name, ""))
@@ -65,9 +61,8 @@ def _totals(report: Report) -> Table:
 
 
 def _baselines(report: Report) -> Table:
-    table = _table("Baselines", "")
-    for heading in ("photographs", "per second", "engine is faster by", "same texts", "equal pixels, worst mask"):
-        table.add_column(heading, justify="right")
+    headings = ("photographs", "per second", "engine is faster by", "same texts", "equal pixels, worst mask")
+    table = titled_table("Baselines", "", numbers=headings)
     for name, run in report.baselines.items():
         agreement = run.agreement
         pixels = "-" if agreement.mask_agreement is None else f"{agreement.mask_agreement:.3%}"
@@ -75,10 +70,4 @@ def _baselines(report: Report) -> Table:
         table.add_row(
             name, str(run.images), f"{run.images_per_second:.3f}", f"{report.ratio[name]:.1f} x", texts, pixels
         )
-    return table
-
-
-def _table(title: str, first: str) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD)
-    table.add_column(first, overflow="fold")
     return table

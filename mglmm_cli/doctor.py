@@ -28,7 +28,7 @@ def doctor(model: str, precision: str, device: str, as_json: bool) -> Exit:
     """
     from engine.doctor import examine
     from engine.model.precision import Precision
-    from mglmm_cli.tables import print_report
+    from mglmm_cli.doctor_table import print_report
 
     report = examine(model, precision=Precision(precision), device=device)
     if as_json:

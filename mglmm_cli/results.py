@@ -86,7 +86,7 @@ class FolderResults:
         if self._overlays:
             self._overlays.close(cancel=kind is not None)
         if kind is None:
-            write_coco(self._folder / _JOURNAL, self._folder / _COCO, replace(self._info, finished=_now()))
+            write_coco(self._folder / _JOURNAL, self._folder / _COCO, replace(self._info, finished=now()))
 
     def add(self, source: Source, entry: PhotoRecord | Failure) -> None:
         self._journal.append(entry)
@@ -120,5 +120,6 @@ class _Overlays:
         write_overlay(overlay_path(self._folder, record.file_name), decode(source.path), record)
 
 
-def _now() -> str:
+def now() -> str:
+    """The time, as a run's info has it."""
     return datetime.now(UTC).isoformat(timespec="seconds")

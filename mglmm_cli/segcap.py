@@ -7,7 +7,6 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
-from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -151,10 +150,10 @@ def _run_info(model: str, precision: str, options: Options) -> RunInfo:
     """What is about to run."""
     from engine.journal import RunInfo
     from engine.model.checkpoint import identify
+    from mglmm_cli.results import now
 
     name, sha256 = identify(model)
-    started = datetime.now(UTC).isoformat(timespec="seconds")
-    return RunInfo(f"mglmm {__version__}", name, sha256, {**asdict(options), "precision": precision}, started)
+    return RunInfo(f"mglmm {__version__}", name, sha256, {**asdict(options), "precision": precision}, now())
 
 
 @contextmanager

@@ -27,7 +27,7 @@ class Predictions:
     Attributes:
         states: `(B * L, D)`, the language model's last states.
         prompts: `(M, C)`, prompt vectors of the masks.
-        low_res: `(M, m, m)` mask logits, or None for `M = 0`.
+        low_res: `(M, m, m)` mask logits, or None where the pixel encoder was left out.
     """
 
     states: Tensor
@@ -107,7 +107,7 @@ def predict(model: MGLMM, prefix: Prefix, batch: Batch, features: ImageFeatures,
         inputs_embeds=embedded, attention_mask=allowed, position_ids=batch.positions, use_cache=False
     ).last_hidden_state.flatten(0, 1)
     prompts = model.prompt_vectors(states[batch.seg_index[masks]])
-    if features.embedding is None or not len(masks):
+    if features.embedding is None:
         return Predictions(states, prompts, None)
     image = batch.targets.image_index[masks]
     return Predictions(states, prompts, model.mask_head(features.embedding, prompts, image))

@@ -18,16 +18,17 @@ from typing import Generic, TypeVar
 import torch
 from torch import Tensor
 
-from engine import granularity
+from engine.answering import Answered, Asked, fine_questions
+from engine.decoding import whole_pass
 from engine.grammar import parse
 from engine.images.sources import Source
 from engine.images.transforms import Views, read_views
 from engine.masks.postprocess import low_res_areas, to_masks
 from engine.model.checkpoint import Checkpoint
 from engine.pipeline import Options
-from engine.prompts import TEMPLATES, Task, instruction
-from engine.records import Granularity, Parent, PhotoRecord, SegCap
-from engine.sequence import PromptWriter, embed_text
+from engine.prompts import TEMPLATES
+from engine.records import PhotoRecord, SegCap
+from engine.sequence import PromptWriter
 
 
 class Baseline(StrEnum):
@@ -72,6 +73,7 @@ class PlainLoop(ABC, Generic[_Seen]):
         self._tokenizer = checkpoint.tokenizer
         self._device, self._dtype = checkpoint.device, checkpoint.precision.dtype
         self._families = TEMPLATES[checkpoint.config.template].families
+        self._first = options.question(self._families)
         self._writer = PromptWriter(checkpoint.config, checkpoint.tokenizer)
         self._limit = options.max_new_tokens or checkpoint.config.max_new_tokens
         self._children = options.children
@@ -87,14 +89,12 @@ class PlainLoop(ABC, Generic[_Seen]):
         views = read_views(source.path, self._config)
         seen = self._look(views)
         side = self._config.pixel_encoder.image_size
-        question = instruction(Task.PANOPTIC_SEGCAP, families=self._families)
-        panoptic, low_res, tokens = self._ask(seen, views, "panoptic", question, None)
+        panoptic, low_res, tokens = self._ask(seen, views, self._first)
         segcaps = [panoptic]
         if self._children:
             areas = low_res_areas(low_res, views.frame, side).tolist()
-            for child in granularity.children(panoptic.answer, areas, self._children):
-                question = instruction(Task.FINE_SEGCAP, label=child.label, families=self._families)
-                fine, _, more = self._ask(seen, views, "fine", question, Parent(0, child.seg))
+            for asked in fine_questions(panoptic.answer, areas, self._families, self._children):
+                fine, _, more = self._ask(seen, views, asked)
                 segcaps.append(fine)
                 tokens += more
         record = PhotoRecord(source.file_name, views.frame.width, views.frame.height, tuple(segcaps))
@@ -124,15 +124,13 @@ class PlainLoop(ABC, Generic[_Seen]):
         """`(1, 3, s, s)`, the global view, for a model that takes one."""
         return None if views.clip is None else views.clip[None].to(self._device, self._dtype)
 
-    def _ask(
-        self, seen: _Seen, views: Views, kind: Granularity, question: str, parent: Parent | None
-    ) -> tuple[SegCap, Tensor, int]:
+    def _ask(self, seen: _Seen, views: Views, asked: Asked) -> tuple[SegCap, Tensor, int]:
         """The answer to a question, its low-res mask logits, and how many tokens it took."""
-        said = self._say(seen, self._writer.question(question))
+        said = self._say(seen, self._writer.question(asked.instruction))
         answer = parse(self._tokenizer.decode(said.ids))
         low_res = self._masks(self._embedding(seen), said.states)
         masks = to_masks(low_res, views.frame, self._config.pixel_encoder.image_size)
-        return SegCap(kind, question, answer, masks, parent, said.truncated), low_res, said.tokens
+        return Answered(asked, answer, low_res, said.truncated).segcap(masks), low_res, said.tokens
 
     def _say(self, seen: _Seen, question: Sequence[int]) -> _Said:
         """Greedy decoding; each token takes a pass over the whole sequence."""
@@ -162,19 +160,12 @@ class PlainLoop(ABC, Generic[_Seen]):
 
     def _states(self, seen: _Seen, text: Sequence[int]) -> Tensor:
         """`(1, T, D)`, last-layer states of the prefix and `text`, all of them computed anew."""
-        language = self._model.language_model
-        table = language.get_input_embeddings()
         tokens = self._image_tokens(seen)
-        behind = embed_text(table, text, None, None, like=tokens)
-        embedded = torch.cat([self._writer.prefix.embed(table, tokens), behind[None]], dim=1)
-        states: Tensor = language.model(inputs_embeds=embedded, use_cache=False).last_hidden_state
-        return states
+        ids = torch.tensor([text], device=tokens.device)
+        return whole_pass(self._model.language_model, self._writer.prefix, tokens, ids)
 
     def _masks(self, embedding: Tensor, states: Tensor) -> Tensor:
         """`(N, 4g, 4g)`, by the network's own decoder."""
-        if not len(states):
-            side = 4 * embedding.shape[-1]
-            return torch.zeros(0, side, side)
         prompts = self._model.prompt_vectors(states)
         index = torch.zeros(len(prompts), dtype=torch.long, device=prompts.device)
         return self._model.mask_head(embedding, prompts, index)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -56,13 +55,14 @@ def bench(load: Callable[[], Checkpoint], sources: Sequence[Source], plan: Plan,
     note("loading the model")
     start = time.perf_counter()
     checkpoint = load()
-    stages = _StepStages(checkpoint.device)
+    stages = Stages(checkpoint.device)
     pipeline = Pipeline(checkpoint, plan.options, stages)
     load_seconds = time.perf_counter() - start
     first = _warm_up(pipeline, sources)
     stages.forget()
     note(f"engine: {_photographs(len(sources))}")
     run = _run_engine(pipeline, sources, checkpoint.device, plan.baseline_limit)
+    steps = stages.blocks["decode_tokens"]  # each is one measured block
     baselines = {}
     for baseline in dict.fromkeys(plan.baselines):
         note(f"baseline {baseline}: {_photographs(len(run.first))}")
@@ -86,34 +86,13 @@ def bench(load: Callable[[], Checkpoint], sources: Sequence[Source], plan: Plan,
         masks=run.masks,
         seconds=run.seconds,
         stages={name: StageTime(seconds, stages.counts[name]) for name, seconds in stages.seconds.items()},
-        steps=stages.steps,
+        steps=steps,
         peak_memory=run.peak_memory,
         roofline_share=roofline_share(
-            checkpoint.model.language_model, checkpoint.device, stages.steps, stages.seconds["decode_tokens"]
+            checkpoint.model.language_model, checkpoint.device, steps, stages.seconds["decode_tokens"]
         ),
         baselines=baselines,
     )
-
-
-class _StepStages(Stages):
-    """Counts decode steps too, each of which is one measured block."""
-
-    def __init__(self, device: torch.device) -> None:
-        super().__init__(device)
-        self.steps = 0
-
-    @contextmanager
-    def measure(self, stage: str, count: int = 1) -> Iterator[None]:
-        if stage == "decode_tokens":
-            self.steps += 1
-        with super().measure(stage, count):
-            yield
-
-    def forget(self) -> None:
-        """Begin anew."""
-        self.steps = 0
-        self.seconds.clear()
-        self.counts.clear()
 
 
 @dataclass(slots=True)

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import onnxruntime
 import torch
-from safetensors import SafetensorError, safe_open
-from torch import Tensor
 
 from engine.errors import UsageError
 from engine.masks.decoder import EMBEDDINGS, IMAGE_INDEX, LOW_RES, PROMPTS
-from engine.model.checkpoint import DECODER, INDEX, MANIFEST, WEIGHTS, own_state
+from engine.model.checkpoint import DECODER, MANIFEST, own_state, read_manifest, read_tensors, sha256
 from engine.model.config import ModelConfig
 from engine.model.mglmm import MGLMM
 
@@ -37,18 +32,11 @@ class Stored:
 
 def manifest(folder: Path) -> str:
     """Whether every file has the hash that the manifest gives it."""
-    path = folder / MANIFEST
-    if not path.is_file():
-        raise UsageError(f"{MANIFEST} is missing: not a model folder of mglmm")
-    try:
-        files: dict[str, str] = json.loads(path.read_bytes())["files"]
-        listed = dict(files)
-    except (ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"{MANIFEST}: not a manifest: {error}") from error
+    _, listed = read_manifest(folder)
     missing = [name for name in listed if not (folder / name).is_file()]
     if missing:
         raise UsageError(f"{', '.join(missing)}: listed in {MANIFEST}, but missing")
-    changed = [name for name, expected in listed.items() if _sha256(folder / name) != expected]
+    changed = [name for name, expected in listed.items() if sha256(folder / name) != expected]
     if changed:
         raise UsageError(f"{', '.join(changed)}: damaged or changed, the SHA-256 is not that of {MANIFEST}")
     return f"{len(listed)} files have their SHA-256"
@@ -61,7 +49,7 @@ def read_weights(folder: Path) -> Stored:
         UsageError: if a file is missing or can't be read.
     """
     shapes, disk, spoilt = {}, {}, []
-    for name, tensor in _tensors(folder):
+    for _, name, tensor in read_tensors(folder):
         shapes[name] = tuple(tensor.shape)
         disk[name] = tensor.nbytes
         if not torch.isfinite(tensor).all():
@@ -115,29 +103,3 @@ def decoder(folder: Path, config: ModelConfig) -> str:
         if inputs[name][1:] != wanted:
             raise UsageError(f"{DECODER}: {name} is {inputs[name]}, config.json asks for {['any', *wanted]}")
     return f"takes embeddings of {channels} x {grid} x {grid} and prompts of {channels}"
-
-
-def _tensors(folder: Path) -> Iterator[tuple[str, Tensor]]:
-    for path in _weight_files(folder):
-        try:
-            with safe_open(path, "pt") as file:
-                for name in file.keys():  # noqa: SIM118 (no mapping)
-                    yield name, file.get_tensor(name)
-        except (OSError, SafetensorError) as error:
-            raise UsageError(f"{path.name}: can't be read as safetensors: {error}") from error
-
-
-def _weight_files(folder: Path) -> list[Path]:
-    if (folder / WEIGHTS).is_file():
-        return [folder / WEIGHTS]
-    if not (folder / INDEX).is_file():
-        raise UsageError(f"has neither {WEIGHTS} nor {INDEX}")
-    try:
-        return [folder / name for name in sorted(set(json.loads((folder / INDEX).read_bytes())["weight_map"].values()))]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UsageError(f"{INDEX}: not an index of weights: {error}") from error
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

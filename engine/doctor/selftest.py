@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.decoding import Generated, Generator
+from engine.decoding import Generated, Generator, whole_pass
 from engine.doctor.facts import Check, Skipped, check
 from engine.errors import UsageError
 from engine.grammar import parse
@@ -23,7 +23,7 @@ from engine.masks.postprocess import to_masks, upscale
 from engine.model.checkpoint import Checkpoint
 from engine.model.precision import Precision
 from engine.prompts import TEMPLATES, Task, instruction
-from engine.sequence import PromptWriter, embed_text
+from engine.sequence import PromptWriter
 
 _NEW_TOKENS = 64
 _COMPARED = 16
@@ -172,10 +172,8 @@ class _Run:
     def _plain_logits(self, question: Sequence[int], ids: Tensor) -> Tensor:
         """Logits `(K, vocabulary)` of the steps that gave `ids`, from one pass over prompt and answer."""
         language, prefix = self._model.language_model, self._writer.prefix
-        table = language.get_input_embeddings()
-        text = embed_text(table, [*question, *ids.tolist()], None, None, like=self._tokens)
-        embedded = torch.cat([prefix.embed(table, self._tokens), text[None]], dim=1)
-        states = language.model(inputs_embeds=embedded, use_cache=False).last_hidden_state[0]
+        text = torch.cat([torch.tensor(question, device=ids.device), ids])
+        states = whole_pass(language, prefix, self._tokens, text[None])[0]
         start = len(prefix) + len(question) - 1
         return language.lm_head(states[start : start + len(ids)]).float()
 

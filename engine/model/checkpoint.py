@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -21,6 +22,7 @@ from engine.errors import UsageError
 from engine.model.config import ModelConfig
 from engine.model.mask_head import MaskHead
 from engine.model.mglmm import MGLMM, build_mask_head
+from engine.model.pixel_encoder import for_inference
 from engine.model.precision import Precision, place, require, stored_as
 from engine.model.sources import RandomModel, find
 from engine.model.tokenizers import TextTokenizer, open_tokenizer
@@ -63,6 +65,11 @@ class Checkpoint:
         """Where the network lies."""
         return self.model.mask_head.prompt_encoder.no_mask_embed.weight.device
 
+    @cached_property
+    def pixel_encoder(self) -> nn.Module:
+        """The network's pixel encoder as it runs fastest, made once for all that use this model."""
+        return for_inference(self.model.pixel_encoder)
+
 
 def load(model: str, *, precision: Precision = Precision.FLOAT32, device: str = "cpu") -> Checkpoint:
     """Load a model by name, folder or hub name, tensor by tensor.
@@ -104,7 +111,7 @@ def identify(model: str) -> tuple[str, str]:
     source = find(model)
     if isinstance(source, RandomModel):
         return _random_identity(source)
-    identity, _ = _read_manifest(source)
+    identity, _ = _listed(source)
     return read_config(source / CONFIG).name, identity
 
 
@@ -174,7 +181,17 @@ def save(folder: Path, model: MGLMM, tokenizer: TextTokenizer, *, dtype: torch.d
 def write_manifest(folder: Path) -> None:
     """Hash every file of a model folder into its manifest."""
     files = sorted(path for path in folder.iterdir() if path.is_file() and path.name != MANIFEST)
-    content = {"format": "mglmm-1", "files": {path.name: _sha256(path) for path in files}}
+    _write_manifest(folder, {path.name: sha256(path) for path in files})
+
+
+def add_to_manifest(folder: Path, file: Path) -> None:
+    """Hash one file that was added to a model folder or written anew; the others are not read again."""
+    _, files = read_manifest(folder)
+    _write_manifest(folder, dict(sorted({**files, file.name: sha256(file)}.items())))
+
+
+def _write_manifest(folder: Path, files: Mapping[str, str]) -> None:
+    content = {"format": "mglmm-1", "files": files}
     (folder / MANIFEST).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
@@ -199,20 +216,37 @@ def _load_weights(
         prefix: what the stored names of this module begin with; other tensors are left alone.
     """
     missing = set(own)
-    for path in _weight_files(folder):
-        for name, tensor in _tensors(path, prefix):
-            if name not in missing:
-                raise UsageError(f"{path}: unknown tensor {name}: not of this config.json")
-            if tensor.shape != own[name].shape:
-                raise UsageError(
-                    f"{path}: {name} is {tuple(tensor.shape)}, config.json asks for {tuple(own[name].shape)}"
-                )
-            missing.remove(name)
-            _assign(module, name.removeprefix(prefix), tensor.to(stored_as(name, tensor.dtype, precision)))
+    for path, name, tensor in read_tensors(folder, prefix):
+        if name not in missing:
+            raise UsageError(f"{path}: unknown tensor {name}: not of this config.json")
+        if tensor.shape != own[name].shape:
+            raise UsageError(f"{path}: {name} is {tuple(tensor.shape)}, config.json asks for {tuple(own[name].shape)}")
+        missing.remove(name)
+        _assign(module, name.removeprefix(prefix), tensor.to(stored_as(name, tensor.dtype, precision)))
     if missing:
         raise UsageError(
             f"{folder}: {len(missing)} missing tensors, the first is {min(missing)}: not of this config.json"
         )
+
+
+def read_tensors(folder: Path, prefix: str = "") -> Iterator[tuple[Path, str, Tensor]]:
+    """The stored tensors of a model folder, one at a time: the file, the name, the tensor.
+
+    Args:
+        folder: of the model.
+        prefix: what the wanted names begin with.
+
+    Raises:
+        UsageError: if a file is missing or can't be read.
+    """
+    for path in _weight_files(folder):
+        try:
+            with safe_open(path, "pt") as stored:
+                for name in stored.keys():  # noqa: SIM118 (no mapping)
+                    if name.startswith(prefix):
+                        yield path, name, stored.get_tensor(name)
+        except (OSError, SafetensorError) as error:
+            raise UsageError(f"{path}: can't be read as safetensors: {error}") from error
 
 
 def _weight_files(folder: Path) -> list[Path]:
@@ -226,16 +260,6 @@ def _weight_files(folder: Path) -> list[Path]:
         return [folder / name for name in sorted(set(names.values()))]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(f"{index}: not an index of weights: {error}") from error
-
-
-def _tensors(path: Path, prefix: str) -> Iterator[tuple[str, Tensor]]:
-    try:
-        with safe_open(path, "pt") as stored:
-            for name in stored.keys():  # noqa: SIM118 (no mapping)
-                if name.startswith(prefix):
-                    yield name, stored.get_tensor(name)
-    except (OSError, SafetensorError) as error:
-        raise UsageError(f"{path}: can't be read as safetensors: {error}") from error
 
 
 def _assign(network: nn.Module, name: str, tensor: Tensor) -> None:
@@ -263,34 +287,44 @@ def read_config(path: Path) -> ModelConfig:
         raise UsageError(f"{path}: {where}: {first['msg']}") from error
 
 
-def _read_manifest(folder: Path) -> tuple[str, dict[str, str]]:
-    """A manifest's own hash, and the hash of each file that it lists."""
+def read_manifest(folder: Path) -> tuple[str, dict[str, str]]:
+    """A manifest's own hash, and the hash that it gives to each file.
+
+    Raises:
+        UsageError: if it is missing or not one.
+    """
     path = folder / MANIFEST
     if not path.is_file():
         raise UsageError(f"{folder}: {MANIFEST} is missing: not a model folder of mglmm")
     content = path.read_bytes()
     try:
-        files: dict[str, str] = json.loads(content)["files"]
+        return hashlib.sha256(content).hexdigest(), dict(json.loads(content)["files"])
     except (ValueError, KeyError, TypeError) as error:
         raise UsageError(f"{path}: not a manifest: {error}") from error
+
+
+def _listed(folder: Path) -> tuple[str, dict[str, str]]:
+    """The manifest, after a look whether all that is needed is listed and there."""
+    identity, files = read_manifest(folder)
     for needed in ((CONFIG,), (WEIGHTS, INDEX)):
         if not any(name in files for name in needed):
-            raise UsageError(f"{path}: does not list {' or '.join(needed)}")
+            raise UsageError(f"{folder / MANIFEST}: does not list {' or '.join(needed)}")
     for name in files:
         if not (folder / name).is_file():
             raise UsageError(f"{folder / name} is missing, though the manifest lists it")
-    return hashlib.sha256(content).hexdigest(), files
+    return identity, files
 
 
 def _check_manifest(folder: Path) -> str:
-    identity, files = _read_manifest(folder)
+    identity, files = _listed(folder)
     for name, expected in files.items():
         file = folder / name
-        if _sha256(file) != expected:
+        if sha256(file) != expected:
             raise UsageError(f"{file} does not match its SHA-256 in the manifest: the file is damaged or was changed")
     return identity
 
 
-def _sha256(path: Path) -> str:
+def sha256(path: Path) -> str:
+    """Hash of a file's content."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

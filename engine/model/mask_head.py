@@ -42,7 +42,7 @@ class MaskHead(nn.Module):
 
         Args:
             embeddings: `(B, C, g, g)`.
-            prompts: `(N, C)`, one prompt vector a mask.
+            prompts: `(N, C)`, one prompt vector a mask; there may be none.
             image_index: `(N,)` int64, the image of each prompt.
 
         Returns:
@@ -59,7 +59,7 @@ class MaskHead(nn.Module):
         tokens = torch.cat([own.to(prompts.dtype).expand(n, -1, -1), prompts[:, None]], dim=1)
         hidden, source = decoder.transformer(source, position, tokens)
         side = embeddings.shape[-1]
-        source = source.transpose(1, 2).reshape(n, -1, side, side)
+        source = source.transpose(1, 2).reshape(n, source.shape[-1], side, side)
         upscaled = decoder.output_upscaling(source)
         # Token 0 is the IoU token, token 1 the single-mask token.
         weights = decoder.output_hypernetworks_mlps[0](hidden[:, 1])

@@ -1,0 +1,70 @@
+"""What `mglmm doctor` prints for people."""
+
+from __future__ import annotations
+
+from rich.table import Table
+from rich.text import Text
+
+from engine.doctor import Report
+from mglmm_cli.tables import table_console, titled_table
+from mglmm_cli.text import clean
+
+_PIPE_WIDTH = 160
+"""Columns where there is no terminal to ask."""
+
+
+def print_report(report: Report) -> None:
+    """Print a table each for the parts, the memory, this machine and the checks; empty ones are left out."""
+    console = table_console(_PIPE_WIDTH)
+    for table in (_parts(report), _memory(report), _machine(report), _checks(report)):
+        if table.row_count:
+            console.print(table)
+
+
+def _parts(report: Report) -> Table:
+    table = titled_table("Parts", "", "kind", numbers=("parameters", "on disk"))
+    for part in report.parts:
+        disk = "" if part.disk is None else _size(part.disk)
+        table.add_row(part.name, clean(part.kind), f"{part.parameters:,}", disk)
+    if report.parts:
+        disks = [part.disk for part in report.parts if part.disk is not None]
+        total = sum(part.parameters for part in report.parts)
+        table.add_row("total", "", f"{total:,}", _size(sum(disks)) if disks else "", style="bold")
+    return table
+
+
+def _memory(report: Report) -> Table:
+    table = titled_table(
+        "Memory, estimated", "precision", numbers=("photographs", "weights", "KV cache", "activations", "together")
+    )
+    for one in report.memory:
+        sizes = (_size(one.weights), _size(one.cache), _size(one.activations), _size(one.total))
+        table.add_row(one.precision, str(one.batch), *sizes)
+    return table
+
+
+def _machine(report: Report) -> Table:
+    precisions = list(dict.fromkeys(fit.precision for fit in report.fits))
+    table = titled_table("This machine: the largest batch that fits", "device", "", numbers=("free", *precisions))
+    found = {(fit.device, fit.precision): fit.batch for fit in report.fits}
+    for device in report.devices:
+        free = "unknown" if device.free is None else _size(device.free)
+        batches = (str(found.get((device.name, precision)) or "-") for precision in precisions)
+        table.add_row(device.name, clean(device.kind), free, *batches)
+    return table
+
+
+def _checks(report: Report) -> Table:
+    colours = {"ok": "green", "failed": "bold red", "skipped": "yellow"}
+    table = titled_table("Checks", "", "", "")
+    for check in report.checks:
+        table.add_row(check.name, Text(check.status, colours[check.status]), clean(check.line))
+    return table
+
+
+def _size(size: float) -> str:
+    """Bytes as `1.2 GB`, `34.0 MB` or `5.6 kB`."""
+    for unit, name in ((1e9, "GB"), (1e6, "MB")):
+        if size >= unit:
+            return f"{size / unit:.1f} {name}"
+    return f"{size / 1e3:.1f} kB"
