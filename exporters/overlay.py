@@ -5,19 +5,25 @@ Phrase and masks share a colour and a small number. There is one cell per answer
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 from dataclasses import dataclass
 from math import ceil
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw
 
+from engine.images.sources import inside
 from engine.masks.rle import decode
 from engine.records import PhotoRecord, SegCap
 from exporters.atomic import replacing
 from exporters.panel import PANEL, Style, colour_of, draw_panel, draw_tag, tag_size
 
+_SUFFIX = ".jpg"
+_LIKE_A_PICTURE = re.compile(r"\.jpg_*$")
+_LONGEST_NAME = 255  # bytes
 _LONGEST_SIDE = 1600
 _NARROWEST = 480
 _OPACITY = 0.45
@@ -55,13 +61,24 @@ def draw(image: np.ndarray, record: PhotoRecord) -> Image.Image:
 def overlay_path(out: Path, file_name: str) -> Path:
     """Where the overlay of a photograph goes: `OUT/overlays/<file_name>.jpg`.
 
+    A folder that is called like a picture gets a `_` behind its name, as `a.jpg` may be the overlay of `a`. A name
+    that would be too long for a file is cut, and has a hash of the whole behind it.
+
     Raises:
-        ValueError: if that would lie outside the folder.
+        UsageError: if that would lie outside the folder.
     """
-    name = PurePosixPath(file_name)
-    if name.is_absolute() or ".." in name.parts or not name.name:
-        raise ValueError(f"{file_name!r} is not a name below the output folder")
-    return out / "overlays" / f"{name}.jpg"
+    name = inside(Path(), file_name)
+    folders = [_fitting(part, "_") if _LIKE_A_PICTURE.search(part) else part for part in name.parts[:-1]]
+    return Path(out, "overlays", *folders, _fitting(name.name, _SUFFIX))
+
+
+def _fitting(name: str, suffix: str) -> str:
+    """A name with a suffix that a file system takes."""
+    encoded = os.fsencode(name)
+    if len(encoded) + len(suffix) <= _LONGEST_NAME:
+        return name + suffix
+    digest = hashlib.sha256(encoded).hexdigest()[:16]
+    return f"{os.fsdecode(encoded[: _LONGEST_NAME - len(suffix) - len(digest) - 1])}-{digest}{suffix}"
 
 
 def write_overlay(path: Path, image: np.ndarray, record: PhotoRecord) -> None:

@@ -35,6 +35,11 @@ MODEL = click.option(
     metavar="MODEL",
     help="An embedded model, a model's folder, a hub name (owner/name), or random:PRESET.",
 )
+MAX_PIXELS = click.option(
+    "--max-pixels",
+    type=click.IntRange(min=1, max=10**9),
+    help="Refuse larger photographs, width x height; one takes up to 17 bytes of memory per pixel. [default: 89478485]",
+)
 _MODEL = (MODEL, PRECISION, DEVICE)
 
 _ANSWERING = (

@@ -11,8 +11,11 @@ from rich.table import Table
 
 
 def table_console(pipe_width: int) -> Console:
-    """A console on stdout, `pipe_width` columns wide where there is no terminal to ask."""
-    return Console(highlight=False, width=None if sys.stdout.isatty() else pipe_width)
+    """A console on stdout, `pipe_width` columns wide where there is no terminal to ask.
+
+    What looks like rich's markup in a cell stays as it is: cells hold texts of files and models.
+    """
+    return Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else pipe_width)
 
 
 def titled_table(title: str, *columns: str, numbers: Sequence[str] = ()) -> Table:

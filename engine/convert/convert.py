@@ -23,13 +23,14 @@ from engine.convert.families import AUTO, Kind, recognise
 from engine.convert.inventory import Inventory, Shapes
 from engine.convert.mapping import checkpoint_rules, sam_rules, tower_rules
 from engine.convert.report import Report, made_of, parts_of
-from engine.convert.sources import open_directory, open_weights, read_json
+from engine.convert.sources import open_directory, open_weights
 from engine.convert.tensors import TensorFiles
 from engine.convert.tokens import Vocabulary, extend_vocabulary, read_vocabulary
 from engine.convert.writer import SHARD, write
 from engine.errors import UsageError
 from engine.model.checkpoint import CONFIG, write_manifest
 from engine.model.config import ClipConfig, ModelConfig, SamEncoderConfig
+from engine.model.limits import building, read_table
 from engine.model.mglmm import MGLMM
 
 _TABLES = ("language_model.model.embed_tokens.weight", "language_model.lm_head.weight")
@@ -87,12 +88,13 @@ def convert(
     _check_out(out)
     checkpoint = _open(source, family)
     found = _take_stock(checkpoint, sam)
-    clip = _find_tower(found, checkpoint, vision_tower)
-    vocabulary = _read_vocabulary(found, checkpoint)
-    merged = _merge_lora(found, checkpoint)
-    _extend_tables(found, checkpoint, vocabulary)
-    config = _config(found, checkpoint, clip, vocabulary)
-    needed = _needed(config)
+    with building(checkpoint.folder / CONFIG):
+        clip = _find_tower(found, checkpoint, vision_tower)
+        vocabulary = _read_vocabulary(found, checkpoint)
+        merged = _merge_lora(found, checkpoint)
+        _extend_tables(found, checkpoint, vocabulary)
+        config = _config(found, checkpoint, clip, vocabulary)
+        needed = _needed(config)
     if checkpoint.kind.starting_point:
         _draw_text_layers(found, needed)
     found.fill_unused(needed)
@@ -113,7 +115,7 @@ def _open(source: str, family: str) -> Source:
     path = folder / "config.json"
     if not path.is_file():
         raise UsageError(f"{path}: missing; copy it from the release that the checkpoint was trained from")
-    config = read_json(path)
+    config = read_table(path)
     files = open_weights(folder)
     parts = lora.take_apart(files)
     kind = recognise(folder, parts.weights, config, family)

@@ -13,9 +13,9 @@ from pathlib import Path
 
 from torch import Tensor
 
-from engine.convert.sources import read_json
 from engine.convert.tensors import StoredTensor, TensorFiles, tensor_chunks
 from engine.errors import UsageError
+from engine.model.limits import read_table, read_text
 
 ALPHA = 16.0
 """What the public recipes train with."""
@@ -96,14 +96,16 @@ def scale(folder: Path, rank: int) -> float:
         rank: `r`.
 
     Raises:
-        UsageError: if adapter_config.json can't be read.
+        UsageError: if a file can't be read, or alpha is no number.
     """
     adapter, arguments = folder / "adapter_config.json", folder / "config.yaml"
     if adapter.is_file():
-        options = read_json(adapter)
-        alpha = float(options.get("lora_alpha", ALPHA))
+        options = read_table(adapter)
+        alpha = options.get("lora_alpha", ALPHA)
+        if isinstance(alpha, bool) or not isinstance(alpha, int | float) or not math.isfinite(alpha):
+            raise UsageError(f"{adapter}: lora_alpha is {alpha!r}, not a number")
         return alpha / (math.sqrt(rank) if options.get("use_rslora") else rank)
-    if arguments.is_file() and (match := _ALPHA_LINE.search(arguments.read_text(encoding="utf-8"))):
+    if arguments.is_file() and (match := _ALPHA_LINE.search(read_text(arguments))):
         return float(match[1]) / rank
     return ALPHA / rank
 

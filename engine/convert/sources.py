@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from engine.convert.tensors import TensorFiles
 from engine.errors import UsageError
 from engine.model import hub
+from engine.model.limits import check_names, table_of_texts
 
 _STANDARD = ("model.safetensors", "pytorch_model.bin")
 _SUFFIXES = (".safetensors", ".bin", ".pth", ".pt")
@@ -66,27 +64,11 @@ def open_weights(folder: Path) -> TensorFiles:
     return TensorFiles((found[0],))
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON file that holds a table.
-
-    Raises:
-        UsageError: if it can't be read as one.
-    """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{path}: can't be read as JSON: {error}") from error
-    if not isinstance(content, dict):
-        raise UsageError(f"{path}: does not hold a table")
-    return content
-
-
 def _listed(index: Path) -> tuple[Path, ...]:
     """The files of an index, each of which must be there."""
-    places = read_json(index).get("weight_map")
-    if not isinstance(places, Mapping) or not places:
-        raise UsageError(f"{index}: has no weight_map")
-    files = tuple(index.parent / name for name in sorted(set(map(str, places.values()))))
+    names = sorted(set(table_of_texts(index, "weight_map").values()))
+    check_names(index, names)
+    files = tuple(index.parent / name for name in names)
     missing = [path.name for path in files if not path.is_file()]
     if missing:
         raise UsageError(f"{index.parent}: {len(missing)} of {len(files)} files of weights are missing: {missing[0]}")

@@ -23,6 +23,9 @@ from engine.errors import UsageError
 CHUNK = 16 * 2**20
 """Bytes that are copied at once."""
 
+_PACKING, _PACKED = 8, 64 << 20
+"""How much larger than its file what is in a zip may be, and the bytes that are allowed beside; weights hardly pack."""
+
 _LENGTHS = 26
 """Where in the header of a zip record the lengths of its name and of what follows stand, two bytes each."""
 
@@ -175,6 +178,7 @@ def _torch_index(path: Path) -> Iterator[StoredTensor]:
 
 
 def _torch_load(path: Path, device: str) -> Mapping[str, Tensor]:
+    _check_packing(path)
     try:
         content = torch.load(path, map_location=device, weights_only=True)
     # A damaged file makes torch raise nearly anything.
@@ -189,6 +193,20 @@ def _torch_load(path: Path, device: str) -> Mapping[str, Tensor]:
         if not isinstance(key, str) or not isinstance(value, Tensor):
             raise UsageError(f"{path}: {key} is a {type(value).__name__}, not a tensor; save the state dict alone")
     return content
+
+
+def _check_packing(path: Path) -> None:
+    """Refuse a small file that would fill the memory."""
+    if not zipfile.is_zipfile(path):
+        return
+    try:
+        with zipfile.ZipFile(path) as archive:
+            whole = sum(record.file_size for record in archive.infolist())
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        raise UsageError(f"{path}: can't be read: it is damaged: {error}") from error
+    size = path.stat().st_size
+    if whole > _PACKING * size + _PACKED:
+        raise UsageError(f"{path}: {size / 1e6:.1f} MB that would be {whole / 1e6:.0f} unpacked: not a checkpoint")
 
 
 def _records(path: Path) -> dict[int, int]:

@@ -10,9 +10,9 @@ from typing import Any
 from sentencepiece import SentencePieceProcessor
 
 from engine.convert.families import ADDED_TOKENS, Family
-from engine.convert.sources import read_json
 from engine.errors import UsageError
 from engine.grammar import SEG
+from engine.model.limits import read_table
 from engine.model.tokenizers.sentencepiece import ADDED, SentencePieceTokenizer
 from engine.prompts import REGION
 
@@ -111,7 +111,7 @@ def _pieces(folder: Path) -> tuple[bytes, SentencePieceProcessor]:
 
 def _added(path: Path, pieces: SentencePieceProcessor) -> dict[str, int]:
     """The added tokens by rising id, without pieces of the model that some releases list again."""
-    table = read_json(path)
+    table = read_table(path)
     for token, number in table.items():
         if not isinstance(number, int):
             raise UsageError(f"{path}: the id of {token} is {number!r}")

@@ -10,11 +10,12 @@ from typing import Any
 from pydantic import ValidationError
 
 from engine.convert.inventory import Inventory
-from engine.convert.sources import fetch, read_json
+from engine.convert.sources import fetch
 from engine.errors import UsageError
 from engine.images.transforms import CLIP_MEAN, CLIP_STD
 from engine.model import hub
 from engine.model.config import ClipConfig
+from engine.model.limits import read_table
 
 _NAMED_BY = ("vision_tower", "mm_vision_tower", "vision_module", "mm_vision_module")
 _TYPES = ("clip", "clip_vision_model")
@@ -79,7 +80,7 @@ def read_clip(folder: Path, layer: int) -> ClipConfig:
     path = folder / "config.json"
     if not path.is_file():
         raise UsageError(f"{folder}: config.json is missing: not a directory of a CLIP vision tower")
-    options = read_json(path)
+    options = read_table(path)
     if options.get("model_type") not in _TYPES:
         raise UsageError(f"{path}: model_type is {options.get('model_type')!r}: only CLIP vision towers are supported")
     options = options.get("vision_config", options)
@@ -121,7 +122,7 @@ def _names(config: Mapping[str, Any]) -> list[str]:
 def _check_preprocessing(path: Path, image_size: int) -> None:
     if not path.is_file():
         return
-    options = read_json(path)
+    options = read_table(path)
     for name, expected in (("image_mean", CLIP_MEAN), ("image_std", CLIP_STD)):
         values = options.get(name, expected)
         if len(values) != 3 or any(abs(a - b) > 1e-6 for a, b in zip(values, expected, strict=True)):

@@ -9,18 +9,27 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NoReturn
 
 import numpy as np
 from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
 
 from engine.errors import PhotographError
+from engine.images.reading import PictureFile
 
 MAX_PIXELS = 89_478_485
-"""The largest photograph taken, 89.5 megapixels: where Pillow itself begins to suspect a decompression bomb."""
+"""The largest photograph taken unless the user says otherwise: 89.5 megapixels."""
+
+_BYTES_PER_PIXEL = 8
+"""Four channels of 16 bits: no picture of the largest size needs a larger file, however badly it is packed."""
+_BYTES_BESIDE = 64 << 20
+"""What a file may hold beside its pixels."""
+_SCANS = 100
+"""Scans of a JPEG. Every one costs as much as the whole picture and may take a hundred bytes; encoders write ten."""
 
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
+_JPEGS = ("JPEG", "MPO")  # what the reader of the first calls itself where there are several pictures in a file
+_SCAN, _PART = b"\xff\xda", 1 << 20
 _SIXTEEN_BITS = ("I;16", "I;16L", "I;16B", "I;16N")
 _FRACTIONS = (8, 4, 2)  # what libjpeg decodes to without decoding all first
 
@@ -95,8 +104,13 @@ def decode_at_least(
 
 @contextmanager
 def _opened(path: str | os.PathLike[str], max_pixels: int) -> Iterator[Image.Image]:
-    with _refusing("open", max_pixels), _open(path) as file, Image.open(file, formats=_FORMATS) as image:
+    # Pillow has a limit of its own for all of the process; what the user has allowed must not fail by it.
+    if Image.MAX_IMAGE_PIXELS is not None and max_pixels > Image.MAX_IMAGE_PIXELS:
+        Image.MAX_IMAGE_PIXELS = max_pixels
+    with _refusing("open", max_pixels), _open(path, max_pixels) as file, Image.open(file, formats=_FORMATS) as image:
         _check_size(image.size, max_pixels)
+        if image.format in _JPEGS:
+            _check_scans(image, file)
         yield image
 
 
@@ -108,7 +122,7 @@ def _refusing(stage: str, max_pixels: int) -> Iterator[None]:
     except PhotographError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise PhotographError(stage, f"too large: more than {max_pixels / 1e6:.1f} megapixels") from None
+        raise PhotographError(stage, f"too large: more than {max_pixels / 1e6:.1f} megapixels (--max-pixels)") from None
     except UnidentifiedImageError:
         raise PhotographError(stage, "not a JPEG, PNG, WebP, BMP, TIFF or GIF picture, or damaged") from None
     except MemoryError:
@@ -118,21 +132,34 @@ def _refusing(stage: str, max_pixels: int) -> Iterator[None]:
         _refuse(stage, error)
 
 
-def _open(path: str | os.PathLike[str]) -> io.BufferedReader:
+def _open(path: str | os.PathLike[str], max_pixels: int) -> PictureFile:
     try:
         # Before opening: to open a named pipe waits for somebody to write.
         status = os.stat(path)
         if stat.S_ISDIR(status.st_mode):
-            raise PhotographError("open", "a folder, not a photograph")
+            raise PhotographError("open", _about_folder(path))
         if not stat.S_ISREG(status.st_mode):
             raise PhotographError("open", "not a regular file")
         if status.st_size == 0:
             raise PhotographError("open", "the file is empty")
-        return Path(path).open("rb")
+        most = max_pixels * _BYTES_PER_PIXEL + _BYTES_BESIDE
+        if status.st_size > most:
+            size = f"{status.st_size / 1e6:.0f} MB, the limit is {most / 1e6:.0f}"
+            raise PhotographError("open", f"too large a file: {size} (it follows --max-pixels)")
+        return PictureFile(path)
     except FileNotFoundError:
         raise PhotographError("open", "no such file") from None
     except (OSError, ValueError) as error:
         raise PhotographError("open", _line(getattr(error, "strerror", None) or str(error)).lower()) from None
+
+
+def _about_folder(path: str | os.PathLike[str]) -> str:
+    """Why a folder is among the photographs: it was named as one, or the search could not look into it."""
+    try:
+        os.scandir(path).close()
+    except OSError as error:
+        return f"can't list this folder: {(error.strerror or str(error)).lower()}"
+    return "a folder, not a photograph"
 
 
 def _refuse(stage: str, error: Exception) -> NoReturn:
@@ -144,7 +171,8 @@ def _refuse(stage: str, error: Exception) -> NoReturn:
 
 
 def _line(text: str) -> str:
-    return " ".join(text.split())[:200]
+    # A decoder may quote what it has read.
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in " ".join(text.split())[:200])
 
 
 def _check_size(size: tuple[int, int], max_pixels: int) -> None:
@@ -154,7 +182,23 @@ def _check_size(size: tuple[int, int], max_pixels: int) -> None:
     if width * height > max_pixels:
         megapixels, limit = width * height / 1e6, max_pixels / 1e6
         reason = f"too large: {width} x {height} is {megapixels:.1f} megapixels, the limit is {limit:.1f}"
-        raise PhotographError("open", reason)
+        raise PhotographError("open", f"{reason} (--max-pixels)")
+
+
+def _check_scans(image: Image.Image, file: PictureFile) -> None:
+    """Refuse a JPEG that draws its picture over and over."""
+    # The reader stopped at the first scan: its length in two bytes, then how many of the channels are in it.
+    channels = file.read(3)[2:]
+    whole = channels and channels[0] == len(image.getbands())
+    if whole and not image.info.get("progressive"):
+        return  # all of the picture is in it
+    file.seek(0)
+    scans, last = 0, b""
+    while part := file.read(_PART):
+        scans += (last + part).count(_SCAN)
+        last = part[-1:]
+        if scans > _SCANS:
+            raise PhotographError("open", f"more than {_SCANS} scans: made to take long, not to be looked at")
 
 
 def _fraction(size: tuple[int, int], longest: int, shortest: int) -> int:
@@ -178,17 +222,28 @@ def _load(image: Image.Image, fraction: int = 1) -> Photograph:
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
+    profile = image.info.get("icc_profile")
+    alpha: Image.Image | None = None
     if image.mode in _SIXTEEN_BITS or image.mode == "I":
-        return _from_deep_grey(np.asarray(image))
-    if image.mode == "F":
+        samples = np.asarray(image)
+        if "transparency" in image.info:
+            alpha = Image.fromarray(samples != image.info["transparency"]).convert("L")
+        image = _from_deep_grey(samples)
+    elif image.mode == "F":
         raise PhotographError("decode", "floating-point samples have no known range: convert it to 8 or 16 bits")
-    if image.has_transparency_data:
+    elif image.has_transparency_data:
+        # A profile is of grey or of colours, and must meet what it is of.
+        grey = image.mode in ("1", "L", "LA", "La")
         with_alpha = image.convert("RGBA")
-        colours = _to_srgb(with_alpha.convert("RGB"), image.info.get("icc_profile"))
-        white = Image.new("RGB", image.size, "white")
-        white.paste(colours, mask=with_alpha.getchannel("A"))
-        return white
-    return _to_srgb(image, image.info.get("icc_profile"))
+        alpha = with_alpha.getchannel("A")
+        image = with_alpha.convert("RGB")
+        image = image.getchannel("R") if grey else image
+    colours = _to_srgb(image, profile)
+    if alpha is None:
+        return colours
+    white = Image.new("RGB", colours.size, "white")
+    white.paste(colours, mask=alpha)
+    return white
 
 
 def _upright(image: Image.Image) -> tuple[Image.Image, int]:
@@ -205,11 +260,12 @@ def _from_deep_grey(samples: np.ndarray) -> Image.Image:
     """`(H, W)` of 16 bits, or of 32 bits that hold 16, scaled to 8."""
     if samples.min() < 0 or samples.max() > 65535:
         raise PhotographError("decode", "32-bit samples have no known range: convert it to 8 or 16 bits")
-    grey = ((samples.astype(np.uint32) + 128) // 257).astype(np.uint8)
-    return Image.fromarray(grey).convert("RGB")
+    return Image.fromarray(((samples.astype(np.uint32) + 128) // 257).astype(np.uint8))
 
 
 def _to_srgb(image: Image.Image, profile: object) -> Image.Image:
+    if image.mode == "P":
+        image = image.convert("RGB")
     if isinstance(profile, bytes) and image.mode in ("RGB", "L", "CMYK"):
         try:
             source = ImageCms.ImageCmsProfile(io.BytesIO(profile))

@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import translate
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from engine.errors import UsageError
@@ -25,6 +25,8 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 STDIN = "-"
 _MAGIC = re.compile(r"[*?\[]")
 _CHUNK = 1 << 16
+_LONGEST = 1 << 16
+"""Bytes of a name in a list; no system has longer ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,8 @@ def find_sources(inputs: Sequence[str], stdin: BinaryIO | None) -> Iterator[Sour
     """Find photographs, lazily, in the order of the inputs and sorted within each folder.
 
     Folders are walked to the bottom; hidden names are skipped; a link to a folder is followed once, and not
-    when it leads to what is walked anyway. A pattern (`*`, `?`, `[...]`, `**`) that matches a folder stands
+    when it leads to what is walked anyway. A folder on the way that can't be listed comes as if it were a photograph,
+    so that it fails as one and is not forgotten. A pattern (`*`, `?`, `[...]`, `**`) that matches a folder stands
     for the folder. A file that is named is taken whatever its extension.
 
     `file_name` is relative to the folder, or with several inputs to the folder that holds all of them. With
@@ -56,8 +59,8 @@ def find_sources(inputs: Sequence[str], stdin: BinaryIO | None) -> Iterator[Sour
         stdin: what `-` reads; not touched without one.
 
     Raises:
-        UsageError: at once, if an input does not exist, matches nothing or holds no photograph; later, if a
-            folder can't be listed or the list on stdin is empty.
+        UsageError: at once, if an input does not exist, can't be listed, matches nothing or holds no photograph;
+            later, if what comes on stdin is empty or no list.
     """
     plan = _Plan(inputs, stdin)
     plan.check()
@@ -73,6 +76,18 @@ def count_sources(inputs: Sequence[str]) -> int | None:
     if STDIN in inputs:
         return None
     return sum(1 for _ in find_sources(inputs, None))
+
+
+def inside(root: Path, file_name: str) -> Path:
+    """The file that a relative name with `/` means below a folder.
+
+    Raises:
+        UsageError: if the name leads out of the folder, or is none.
+    """
+    name = PurePosixPath(file_name)
+    if name.is_absolute() or ".." in name.parts or not name.name or "\0" in file_name:
+        raise UsageError(f"{file_name!r} is not a name below the folder {root}")
+    return root / name
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +249,10 @@ def _walk(entry: _Input) -> Iterator[str]:
     begin = entry.begin()
     # What is looked for everywhere below these folders; a link into one of them that looks for no more is idle.
     walked = {entry.real: entry.lasting(begin)}
-    levels = [_Level("", entry.real, begin, _list(entry.top))]
+    try:
+        levels = [_Level("", entry.real, begin, _list(entry.top))]
+    except OSError as error:
+        raise UsageError(f"{entry.top}: can't list this folder: {error.strerror}") from error
     while levels:
         level = levels[-1]
         found = next(level.entries, None)
@@ -259,15 +277,15 @@ def _walk(entry: _Input) -> Iterator[str]:
             real = os.path.join(level.real, found.name)
             if state <= walked.get(real, frozenset()):
                 continue
-        levels.append(_Level(below, real, state, _list(found.path)))
+        try:
+            levels.append(_Level(below, real, state, _list(found.path)))
+        except OSError:  # to be said where photographs are opened
+            yield below
 
 
 def _list(folder: str) -> Iterator[os.DirEntry[str]]:
-    try:
-        with os.scandir(folder) as entries:
-            visible = [entry for entry in entries if not entry.name.startswith(".")]
-    except OSError as error:
-        raise UsageError(f"{folder}: can't list this folder: {error.strerror}") from error
+    with os.scandir(folder) as entries:
+        visible = [entry for entry in entries if not entry.name.startswith(".")]
     return iter(sorted(visible, key=lambda entry: entry.name))
 
 
@@ -315,4 +333,6 @@ def _split(stdin: BinaryIO) -> Iterable[bytes]:
             separator = b"\0"
         *names, rest = (rest + chunk).split(separator)
         yield from names if separator == b"\0" else (name.removesuffix(b"\r") for name in names)
+        if len(rest) > _LONGEST:
+            raise UsageError("stdin holds no list of photographs: write one file name a line, or separate them by NUL")
     yield rest if separator == b"\0" else rest.removesuffix(b"\r")

@@ -19,7 +19,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from engine.images.decode import Photograph, decode_at_least
+from engine.images.decode import MAX_PIXELS, Photograph, decode_at_least
 from engine.model.config import ClipConfig, ModelConfig, PyramidConfig, SamEncoderConfig
 from engine.prompts import Box
 
@@ -72,11 +72,15 @@ def make_views(image: np.ndarray, config: ModelConfig) -> Views:
     return _views(Photograph(Image.fromarray(image), height, width, (0, 0, width, height)), config)
 
 
-def read_views(path: str | os.PathLike[str], config: ModelConfig) -> Views:
+def read_views(path: str | os.PathLike[str], config: ModelConfig, *, max_pixels: int = MAX_PIXELS) -> Views:
     """Read and prepare one photograph; of a large JPEG only as much is decoded as its views need.
 
     The views are those of `make_views(decode(path), config)`, exactly unless it is a JPEG whose sides can be halved
     and still be `_MARGIN` times those of its views.
+
+    Args:
+        path, max_pixels: as `decode` takes them.
+        config: the model that will read it.
 
     Raises:
         PhotographError: as `decode`.
@@ -84,7 +88,7 @@ def read_views(path: str | os.PathLike[str], config: ModelConfig) -> Views:
     longest = math.ceil(_MARGIN * config.pixel_encoder.image_size)
     clip = config.global_encoder
     shortest = math.ceil(_MARGIN * clip.image_size) if isinstance(clip, ClipConfig) else 1
-    return _views(decode_at_least(path, longest=longest, shortest=shortest), config)
+    return _views(decode_at_least(path, longest=longest, shortest=shortest, max_pixels=max_pixels), config)
 
 
 def pixel_view(inner: np.ndarray, config: SamEncoderConfig | PyramidConfig) -> Tensor:

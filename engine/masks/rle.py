@@ -12,6 +12,9 @@ from pycocotools import mask as coco_mask
 
 from engine.records import RLE
 
+_LONGEST_NUMBER = 7
+"""Groups of five bits in the longest number: all that a run of 32 bits and its sign can need."""
+
 
 def encode(masks: np.ndarray) -> list[RLE]:
     """Encode masks.
@@ -68,10 +71,42 @@ def decode(rle: RLE) -> np.ndarray:
     """The mask as bool, `(H, W)`.
 
     Raises:
-        ValueError: if the counts do not fill the mask.
+        ValueError: if the counts are no run lengths, or do not fill the mask.
     """
+    # pycocotools gives back memory that was never written for counts that end early.
+    run_lengths(rle)
     pixels: np.ndarray = coco_mask.decode(_native(rle))
     return pixels.astype(np.bool_)
+
+
+def run_lengths(rle: RLE) -> np.ndarray:
+    """Lengths of the runs, background and foreground by turns, column by column.
+
+    A number is written in groups of five bits, low ones first, each a character from `0` on; bit 5 says that more
+    follow, and bit 4 of the last one is the sign. From the fourth number on it is the difference to the run two before.
+
+    Returns:
+        int64, not negative; their sum is `height * width`.
+
+    Raises:
+        ValueError: if the counts are no run lengths, or do not fill the mask.
+    """
+    groups = np.frombuffer(rle.counts.encode("ascii"), np.uint8).astype(np.int64) - 48
+    if len(groups) and (groups.min() < 0 or groups.max() > 63 or groups[-1] > 31):
+        raise ValueError("counts that are no run lengths")
+    ends = np.flatnonzero(groups < 32)
+    starts = np.concatenate([[0], ends[:-1] + 1]).astype(np.int64)[: len(ends)]
+    sizes = ends - starts + 1
+    if (sizes > _LONGEST_NUMBER).any():
+        raise ValueError("counts that are no run lengths")
+    shift = 5 * (np.arange(len(groups)) - np.repeat(starts, sizes))
+    runs = np.add.reduceat((groups & 31) << shift, starts) if len(ends) else groups
+    runs = np.where(groups[ends] & 16, runs - (1 << 5 * sizes), runs)
+    runs[1::2] = np.cumsum(runs[1::2])
+    runs[2::2] = np.cumsum(runs[2::2])
+    if min(rle.height, rle.width) < 1 or (runs < 0).any() or int(runs.sum()) != rle.height * rle.width:
+        raise ValueError(f"counts that do not fill a mask of {rle.width} x {rle.height} pixels")
+    return runs
 
 
 def area(rle: RLE) -> int:

@@ -1,6 +1,6 @@
 """A model on disk: a folder with config.json, the weights (one model.safetensors, or shards and their index), the
-tokenizer's files, manifest.json and, once exported, mask_decoder.onnx. The manifest holds the SHA-256 of every other
-file and is checked at loading."""
+tokenizer's files, manifest.json, once exported mask_decoder.onnx, and the files of an adapter where it was trained with
+LoRA. The manifest holds the SHA-256 of every other file and is checked at loading."""
 
 from __future__ import annotations
 
@@ -19,17 +19,21 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from engine.errors import UsageError
+from engine.model import adapter, limits
 from engine.model.config import ModelConfig
 from engine.model.mask_head import MaskHead
 from engine.model.mglmm import MGLMM, build_mask_head
 from engine.model.pixel_encoder import for_inference
 from engine.model.precision import Precision, place, require, stored_as
 from engine.model.sources import RandomModel, find
+from engine.model.tokenizers import FILES as TOKENIZER_FILES
 from engine.model.tokenizers import TextTokenizer, open_tokenizer
 
 CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
 MANIFEST, DECODER = "manifest.json", "mask_decoder.onnx"
 HEAD = "mask_head."
+_READ = (WEIGHTS, INDEX, DECODER, adapter.ADAPTER_CONFIG, adapter.ADAPTER_WEIGHTS, *TOKENIZER_FILES)
+"""What is read where it is there, beside the config."""
 
 
 @dataclass(frozen=True)
@@ -90,11 +94,19 @@ def load(model: str, *, precision: Precision = Precision.FLOAT32, device: str = 
     folder = source
     identity = _check_manifest(folder)
     config = read_config(folder / CONFIG)
+    _check_fit(folder, config)
     tokenizer = open_tokenizer(folder)
     with init_empty_weights(include_buffers=False):
         network = MGLMM(config)
+    if tokenizer.size > (rows := network.language_model.config.vocab_size):
+        raise UsageError(f"{folder}: the tokenizer has {tokenizer.size} tokens, config.json asks for {rows}")
     _load_weights(network, own_state(network), folder, precision)
     network.language_model.tie_weights()
+    if precision.quantised and (folder / adapter.ADAPTER_CONFIG).is_file():
+        raise UsageError(
+            f"{folder}: has an adapter, which {precision} can't be taken of: use what `mglmm merge` makes of it"
+        )
+    adapter.load(folder, network.language_model, precision.dtype)
     place(network.eval(), precision, device)
     return Checkpoint(config.name, folder, config, network, tokenizer, identity, precision)
 
@@ -123,6 +135,7 @@ def load_mask_head(folder: Path) -> tuple[ModelConfig, MaskHead]:
     """
     _check_manifest(folder)
     config = read_config(folder / CONFIG)
+    _check_fit(folder, config)
     head = build_mask_head(config)
     own = {f"{HEAD}{name}": tensor for name, tensor in head.state_dict().items()}
     _load_weights(head, own, folder, Precision.FLOAT32, HEAD)
@@ -157,23 +170,33 @@ def _random_identity(source: RandomModel) -> tuple[str, str]:
     return f"random:{config.name}", hashlib.sha256(f"random {config.model_dump_json()}".encode()).hexdigest()
 
 
-def save(folder: Path, model: MGLMM, tokenizer: TextTokenizer, *, dtype: torch.dtype = torch.float16) -> None:
-    """Write a model folder; an exported decoder of older weights is removed.
+def save(
+    folder: Path,
+    model: MGLMM,
+    tokenizer: TextTokenizer,
+    *,
+    dtype: torch.dtype = torch.float16,
+    state: Mapping[str, Tensor] | None = None,
+) -> None:
+    """Write a model folder; an exported decoder of older weights is removed. An adapter is stored beside the weights.
 
     Args:
         folder: created if needed.
         model: its weights are stored as `dtype`.
         tokenizer: stored beside it.
         dtype: of the stored weights.
+        state: its state dict, where the weights themselves lie elsewhere.
     """
+    state = model.state_dict() if state is None else state
     folder.mkdir(parents=True, exist_ok=True)
     (folder / DECODER).unlink(missing_ok=True)
     (folder / CONFIG).write_text(model.config.model_dump_json(indent=2) + "\n", encoding="utf-8")
     tensors = {
         name: tensor.to(dtype).contiguous() if tensor.is_floating_point() else tensor.contiguous()
-        for name, tensor in own_state(model).items()
+        for name, tensor in _own(model, state).items()
     }
     save_file(tensors, folder / WEIGHTS)
+    adapter.save(folder, model.language_model, state)
     tokenizer.save(folder)
     write_manifest(folder)
 
@@ -196,11 +219,15 @@ def _write_manifest(folder: Path, files: Mapping[str, str]) -> None:
 
 
 def own_state(model: MGLMM) -> dict[str, Tensor]:
-    """The state dict without the second name of tied weights."""
-    state = model.state_dict()
+    """The state dict without the second name of tied weights, and without an adapter's factors."""
+    return _own(model, model.state_dict())
+
+
+def _own(model: MGLMM, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    own = {adapter.own_name(name): tensor for name, tensor in state.items() if not adapter.is_factor(name)}
     if model.language_model.config.tie_word_embeddings:
-        state.pop("language_model.lm_head.weight")
-    return state
+        own.pop("language_model.lm_head.weight", None)
+    return own
 
 
 def _load_weights(
@@ -229,6 +256,13 @@ def _load_weights(
         )
 
 
+def _check_fit(folder: Path, config: ModelConfig) -> None:
+    """Compare the config with the stored tensors before there is memory for any of them."""
+    with limits.building(folder / CONFIG), torch.device("meta"):
+        network = MGLMM(config)
+    limits.check_tensors(_weight_files(folder), own_state(network))
+
+
 def read_tensors(folder: Path, prefix: str = "") -> Iterator[tuple[Path, str, Tensor]]:
     """The stored tensors of a model folder, one at a time: the file, the name, the tensor.
 
@@ -255,11 +289,13 @@ def _weight_files(folder: Path) -> list[Path]:
     index = folder / INDEX
     if not index.is_file():
         raise UsageError(f"{folder}: has neither {WEIGHTS} nor {INDEX}")
-    try:
-        names: dict[str, str] = json.loads(index.read_bytes())["weight_map"]
-        return [folder / name for name in sorted(set(names.values()))]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UsageError(f"{index}: not an index of weights: {error}") from error
+    return [folder / name for name in _shards(index)]
+
+
+def _shards(index: Path) -> list[str]:
+    names = sorted(set(limits.table_of_texts(index, "weight_map").values()))
+    limits.check_names(index, names)
+    return names
 
 
 def _assign(network: nn.Module, name: str, tensor: Tensor) -> None:
@@ -280,7 +316,7 @@ def read_config(path: Path) -> ModelConfig:
         UsageError: if it is not one.
     """
     try:
-        return ModelConfig.model_validate_json(path.read_text(encoding="utf-8"))
+        return ModelConfig.model_validate_json(limits.read_text(path))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
@@ -296,11 +332,9 @@ def read_manifest(folder: Path) -> tuple[str, dict[str, str]]:
     path = folder / MANIFEST
     if not path.is_file():
         raise UsageError(f"{folder}: {MANIFEST} is missing: not a model folder of mglmm")
-    content = path.read_bytes()
-    try:
-        return hashlib.sha256(content).hexdigest(), dict(json.loads(content)["files"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"{path}: not a manifest: {error}") from error
+    files = limits.table_of_texts(path, "files")
+    limits.check_names(path, list(files))
+    return sha256(path), files
 
 
 def _listed(folder: Path) -> tuple[str, dict[str, str]]:
@@ -312,6 +346,10 @@ def _listed(folder: Path) -> tuple[str, dict[str, str]]:
     for name in files:
         if not (folder / name).is_file():
             raise UsageError(f"{folder / name} is missing, though the manifest lists it")
+    read = {*_READ, *(_shards(folder / INDEX) if INDEX in files else ())}
+    for name in sorted(read - set(files)):
+        if (folder / name).exists():
+            raise UsageError(f"{folder / name} is not listed in the manifest: nobody knows where it is from")
     return identity, files
 
 

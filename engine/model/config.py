@@ -1,39 +1,56 @@
 """What a model is made of. Every part is a validated, frozen config; unknown keys are errors.
 
 A part that can be exchanged has a `kind`; the kind chooses the class that is built from it.
+
+A config may come from a stranger: sizes have limits far beyond those of any model there is, and nothing in it can name
+code or files to fetch.
 """
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, field_validator, model_validator
 
 from engine.prompts import TEMPLATES
+
+Pixels = Annotated[int, Field(strict=True, ge=1, le=8192)]
+"""Side of a view or of a part of it."""
+Width = Annotated[int, Field(strict=True, ge=1, le=1 << 18)]
+"""Channels."""
+Layers = Annotated[int, Field(strict=True, ge=1, le=512)]
+Heads = Annotated[int, Field(strict=True, ge=1, le=1024)]
+Triple = tuple[PositiveFloat, PositiveFloat, PositiveFloat]
+Activation = Literal["gelu", "gelu_new", "gelu_pytorch_tanh", "quick_gelu", "relu", "silu"]
+LanguageType = Literal["llama", "mistral", "qwen2", "qwen3"]
+
+_MOST_TOKENS = 1 << 16  # cells of a grid that attention goes over
 
 
 class Part(BaseModel):
     """Base of all configs: immutable, and strict about keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), allow_inf_nan=False)
 
 
 class ClipConfig(Part):
     """CLIP vision tower as the global encoder (patch tokens of one hidden layer, no CLS token)."""
 
     kind: Literal["clip"] = "clip"
-    image_size: PositiveInt = 336
-    patch_size: PositiveInt = 14
-    hidden_size: PositiveInt = 1024
-    intermediate_size: PositiveInt = 4096
-    num_hidden_layers: PositiveInt = 24
-    num_attention_heads: PositiveInt = 16
-    hidden_act: str = "quick_gelu"
-    layer_norm_eps: float = Field(1e-5, gt=0)
+    image_size: Pixels = 336
+    patch_size: Pixels = 14
+    hidden_size: Width = 1024
+    intermediate_size: Width = 4096
+    num_hidden_layers: Layers = 24
+    num_attention_heads: Heads = 16
+    hidden_act: Activation = "quick_gelu"
+    layer_norm_eps: float = Field(1e-5, gt=0, lt=1)
     select_layer: int = -2
 
     @model_validator(mode="after")
-    def _layer_is_there(self) -> ClipConfig:
+    def _sizes_fit(self) -> ClipConfig:
+        _check_grid(self.image_size, self.patch_size)
+        _check_heads("hidden_size", self.hidden_size, "num_attention_heads", self.num_attention_heads)
         if not -self.num_hidden_layers - 1 <= self.select_layer <= self.num_hidden_layers:
             raise ValueError(f"select_layer {self.select_layer} is not of a tower of {self.num_hidden_layers} layers")
         return self
@@ -58,12 +75,12 @@ class RegionEncoderConfig(Part):
             were trained so.
     """
 
-    layers: tuple[int, ...] = (-11, -8, -5, -2)
-    dim: PositiveInt = 1024
-    groups: PositiveInt = 64
-    position_dim: PositiveInt = 256
-    bins: PositiveInt = 14
-    box_side: PositiveInt = 224
+    layers: tuple[int, ...] = Field((-11, -8, -5, -2), min_length=1, max_length=16)
+    dim: Width = 1024
+    groups: Width = 64
+    position_dim: Width = 256
+    bins: int = Field(14, strict=True, ge=1, le=64)
+    box_side: Pixels = 224
 
     @model_validator(mode="after")
     def _channels_divide(self) -> RegionEncoderConfig:
@@ -76,7 +93,7 @@ class PyramidTokensConfig(Part):
     """Global tokens taken from the pixel encoder's pyramid, so that one backbone serves both views."""
 
     kind: Literal["pyramid_tokens"] = "pyramid_tokens"
-    tokens_per_side: PositiveInt = 12
+    tokens_per_side: int = Field(12, strict=True, ge=1, le=256)
 
     @property
     def tokens(self) -> int:
@@ -88,16 +105,24 @@ class SamEncoderConfig(Part):
     """SAM's ViT as the pixel encoder (defaults: ViT-H)."""
 
     kind: Literal["sam_vit"] = "sam_vit"
-    image_size: PositiveInt = 1024
-    patch_size: PositiveInt = 16
-    embed_dim: PositiveInt = 1280
-    depth: PositiveInt = 32
-    num_heads: PositiveInt = 16
+    image_size: Pixels = 1024
+    patch_size: Pixels = 16
+    embed_dim: Width = 1280
+    depth: Layers = 32
+    num_heads: Heads = 16
     global_attn_indexes: tuple[int, ...] = (7, 15, 23, 31)
-    window_size: int = Field(14, ge=0)
-    out_channels: PositiveInt = 256
+    window_size: int = Field(14, strict=True, ge=0, le=512)
+    out_channels: Width = 256
     mean: tuple[float, float, float] = (123.675, 116.28, 103.53)
-    std: tuple[float, float, float] = (58.395, 57.12, 57.375)
+    std: Triple = (58.395, 57.12, 57.375)
+
+    @model_validator(mode="after")
+    def _sizes_fit(self) -> SamEncoderConfig:
+        _check_grid(self.image_size, self.patch_size)
+        _check_heads("embed_dim", self.embed_dim, "num_heads", self.num_heads)
+        if not all(0 <= index < self.depth for index in self.global_attn_indexes):
+            raise ValueError(f"global_attn_indexes must be of the encoder's {self.depth} blocks")
+        return self
 
     @property
     def grid(self) -> int:
@@ -109,11 +134,11 @@ class PyramidConfig(Part):
     """A convolutional backbone of timm with a feature pyramid that ends on the mask decoder's grid."""
 
     kind: Literal["pyramid"] = "pyramid"
-    backbone: str = "tf_efficientnet_lite0"
-    image_size: PositiveInt = 384
-    out_channels: PositiveInt = 128
+    backbone: str = Field("tf_efficientnet_lite0", pattern=r"^[a-z][a-z0-9_]{0,99}$")
+    image_size: Pixels = 384
+    out_channels: Width = 128
     mean: tuple[float, float, float] = (127.5, 127.5, 127.5)
-    std: tuple[float, float, float] = (127.5, 127.5, 127.5)
+    std: Triple = (127.5, 127.5, 127.5)
 
     @property
     def grid(self) -> int:
@@ -127,21 +152,77 @@ class PyramidConfig(Part):
         return self
 
 
-class LanguageConfig(Part):
-    """Any Llama-family causal LM of transformers: its `model_type` and the options of its config class."""
+class _Rope(Part):
+    """Rotary positions, in the words of transformers."""
 
-    model_type: str = "llama"
+    rope_type: Literal["default", "linear", "dynamic", "yarn", "longrope", "llama3"] = "default"
+    rope_theta: PositiveFloat | None = None
+    factor: PositiveFloat | None = None
+    original_max_position_embeddings: Width | None = None
+    attention_factor: PositiveFloat | None = None
+    partial_rotary_factor: PositiveFloat | None = None
+    beta_fast: PositiveFloat | None = None
+    beta_slow: PositiveFloat | None = None
+    low_freq_factor: PositiveFloat | None = None
+    high_freq_factor: PositiveFloat | None = None
+    mscale: PositiveFloat | None = None
+    mscale_all_dim: PositiveFloat | None = None
+    truncate: bool | None = None
+    short_factor: Annotated[list[PositiveFloat], Field(max_length=4096)] | None = None
+    long_factor: Annotated[list[PositiveFloat], Field(max_length=4096)] | None = None
+
+
+class LanguageOptions(Part):
+    """What may be said of a language model's layers; what is left out is as in its config class of transformers.
+
+    Others have no place here: some of transformers' options name code that it would fetch and run.
+    """
+
+    vocab_size: int | None = Field(None, strict=True, ge=1, le=1 << 22)
+    hidden_size: Width | None = None
+    intermediate_size: Width | None = None
+    num_hidden_layers: Layers | None = None
+    num_attention_heads: Heads | None = None
+    num_key_value_heads: Heads | None = None
+    head_dim: Width | None = None
+    hidden_act: Activation | None = None
+    max_position_embeddings: int | None = Field(None, strict=True, ge=1, le=1 << 24)
+    rms_norm_eps: float | None = Field(None, gt=0, lt=1)
+    initializer_range: float | None = Field(None, ge=0, le=1)
+    attention_dropout: float | None = Field(None, ge=0, lt=1)
+    attention_bias: bool | None = None
+    mlp_bias: bool | None = None
+    tie_word_embeddings: bool | None = None
+    rope_parameters: _Rope | None = None
+    rope_theta: PositiveFloat | None = None
+    sliding_window: Width | None = None
+    use_sliding_window: bool | None = None
+    max_window_layers: int | None = Field(None, strict=True, ge=0, le=512)
+    layer_types: Annotated[list[Literal["full_attention", "sliding_attention"]], Field(max_length=512)] | None = None
+    pretraining_tp: Heads | None = None
+
+
+class LanguageConfig(Part):
+    """A causal LM of transformers: its `model_type`, and which of the `LanguageOptions` are not as in its class."""
+
+    model_type: LanguageType = "llama"
     options: dict[str, Any]
+
+    @field_validator("options")
+    @classmethod
+    def _options_are_known(cls, options: dict[str, Any]) -> dict[str, Any]:
+        LanguageOptions.model_validate(options)
+        return options
 
 
 class MaskDecoderConfig(Part):
     """SAM's prompt encoder and mask decoder."""
 
-    dim: PositiveInt = 256
-    depth: PositiveInt = 2
-    mlp_dim: PositiveInt = 2048
-    num_heads: PositiveInt = 8
-    num_multimask_outputs: PositiveInt = 3
+    dim: Width = 256
+    depth: Layers = 2
+    mlp_dim: Width = 2048
+    num_heads: Heads = 8
+    num_multimask_outputs: int = Field(3, strict=True, ge=1, le=64)
 
 
 class ModelConfig(Part):
@@ -155,7 +236,7 @@ class ModelConfig(Part):
         region_encoder: what turns a box into the vector of a `<bbox>` token, where the model has one.
     """
 
-    name: str
+    name: str = Field(max_length=1000)
     global_encoder: Annotated[ClipConfig | PyramidTokensConfig, Field(discriminator="kind")]
     projector: Literal["linear", "mlp2x_gelu"] = "mlp2x_gelu"
     language: LanguageConfig
@@ -163,7 +244,7 @@ class ModelConfig(Part):
     mask_decoder: MaskDecoderConfig = MaskDecoderConfig()
     seg_state_offset: Literal[-1, 0] = -1
     template: str = "llava_v1"
-    max_new_tokens: PositiveInt = 512
+    max_new_tokens: int = Field(512, strict=True, ge=1, le=1 << 17)
     region_encoder: RegionEncoderConfig | None = None
 
     @model_validator(mode="after")
@@ -184,3 +265,15 @@ class ModelConfig(Part):
         if self.global_encoder.kind == "pyramid_tokens" and self.pixel_encoder.kind != "pyramid":
             raise ValueError("global_encoder 'pyramid_tokens' needs pixel_encoder 'pyramid'")
         return self
+
+
+def _check_grid(image_size: int, patch_size: int) -> None:
+    if not 1 <= image_size // patch_size <= _MOST_TOKENS**0.5:
+        raise ValueError(
+            f"an image of {image_size} pixels in patches of {patch_size}: from 1 to {_MOST_TOKENS} are taken"
+        )
+
+
+def _check_heads(name: str, width: int, heads_name: str, heads: int) -> None:
+    if width % heads:
+        raise ValueError(f"{name} ({width}) must be a multiple of {heads_name} ({heads})")

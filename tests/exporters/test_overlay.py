@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from engine.errors import UsageError
 from engine.grammar import parse
 from engine.masks import rle
 from engine.records import Mask, Parent, PhotoRecord, SegCap
@@ -145,6 +146,30 @@ def test_paths_keep_folders_and_suffixes_apart() -> None:
     out = Path("out")
     assert overlay_path(out, "s/a.jpg") == Path("out/overlays/s/a.jpg.jpg")
     assert overlay_path(out, "s/a.png") == Path("out/overlays/s/a.png.jpg")
-    for name in ("../a.jpg", "/a.jpg", "s/../../a.jpg", ""):
-        with pytest.raises(ValueError):
+    for name in ("../a.jpg", "/a.jpg", "s/../../a.jpg", "", "..", "a\0b"):
+        with pytest.raises(UsageError):
             overlay_path(out, name)
+
+
+def test_no_name_of_a_photograph_stands_in_the_way_of_another(tmp_path: Path) -> None:
+    """`x` and a folder `x.jpg` would be both a file and a folder of that name; some names have no room for a suffix."""
+    long = "é" * 125 + "a.jpg"
+    names = [
+        "x",
+        "x.jpg/a",
+        "x.jpg_/a",
+        "x.JPG/a",
+        "A.jpg",
+        "a.jpg",
+        long,
+        "b" + long[1:],
+        f"{'f' * 251}.jpg/a",
+        "n\n'\"",
+        "\udcff",
+    ]
+    paths = [overlay_path(tmp_path, name) for name in names]
+    assert len({str(path) for path in paths}) == len(names)
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+        assert path.is_relative_to(tmp_path / "overlays")

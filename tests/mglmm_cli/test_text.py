@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.grammar import parse
+from engine.records import SegCap
+from mglmm_cli.console import PhotoProgress, print_answer
+from mglmm_cli.tables import table_console, titled_table
 from mglmm_cli.text import clean
 
 
@@ -25,3 +30,23 @@ def test_examples() -> None:
     assert clean("caf\u00e9 \udcff.jpg") == "caf\u00e9 \ufffd.jpg"
     assert clean("\u202egpj.exe") == "\ufffdgpj.exe"
     assert clean("naïve 漢字 👩‍🚀") == "naïve 漢字 👩‍🚀"
+
+
+def test_markup_in_a_cell_is_text(capsys: pytest.CaptureFixture[str]) -> None:
+    table = titled_table("[red]title", "[bold]column")
+    table.add_row("[link=http://a]b[/link] :smile: [/nothing]")
+    table_console(80).print(table)
+    printed = capsys.readouterr().out
+    for text in ("[red]title", "[bold]column", "[link=http://a]b[/link] :smile: [/nothing]"):
+        assert text in printed
+
+
+def test_markup_in_an_answer_or_a_note_is_text(capsys: pytest.CaptureFixture[str]) -> None:
+    text = "[red]a[/red] :smile: \x1b]8;;http://a\x1b\\ [/nothing]"
+    answer = parse(f"<p> {text} </p>")
+    print_answer(SegCap("custom", "What?", answer, ()))
+    with PhotoProgress() as progress:
+        progress.note(text)
+    captured = capsys.readouterr()
+    for printed in (captured.out, captured.err):
+        assert printed.strip() == clean(text) and "\x1b" not in printed

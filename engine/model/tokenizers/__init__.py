@@ -7,9 +7,12 @@ from pathlib import Path
 from engine.errors import UsageError
 from engine.model.tokenizers.base import TextTokenizer
 from engine.model.tokenizers.bpe import BpeTokenizer
-from engine.model.tokenizers.sentencepiece import SentencePieceTokenizer
+from engine.model.tokenizers.sentencepiece import ADDED, SentencePieceTokenizer
 
-__all__ = ["BpeTokenizer", "SentencePieceTokenizer", "TextTokenizer", "open_tokenizer"]
+__all__ = ["FILES", "BpeTokenizer", "SentencePieceTokenizer", "TextTokenizer", "open_tokenizer"]
+
+FILES = (BpeTokenizer.FILE, SentencePieceTokenizer.FILE, ADDED)
+"""All names of a tokenizer's files."""
 
 
 def open_tokenizer(folder: Path) -> TextTokenizer:

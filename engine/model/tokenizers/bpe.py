@@ -44,7 +44,8 @@ class BpeTokenizer:
     @property
     def size(self) -> int:
         """Number of tokens, added ones included."""
-        return self._tokenizer.get_vocab_size()
+        # A foreign file may leave ids out.
+        return max(self._tokenizer.get_vocab().values()) + 1
 
     def encode(self, text: str) -> list[int]:
         """See `TextTokenizer`."""
@@ -82,6 +83,18 @@ class BpeTokenizer:
             raise UsageError(f"{path}: not a tokenizer: {error}") from error
 
     @classmethod
+    def extend(cls, tokenizer: Tokenizer) -> BpeTokenizer:
+        """The byte-level BPE of a language model, with the tokens of the unified format behind its own.
+
+        Raises:
+            UsageError: if it is of another kind, which would cut texts differently from how it is asked to.
+        """
+        if not (isinstance(tokenizer.model, models.BPE) and isinstance(tokenizer.decoder, decoders.ByteLevel)):
+            raise UsageError("its tokenizer is no byte-level BPE")
+        tokenizer.add_special_tokens(_added_tokens())
+        return cls(tokenizer)
+
+    @classmethod
     def train(cls, texts: Iterable[str], vocabulary: int) -> BpeTokenizer:
         """Byte-level BPE over `texts`, with at most `vocabulary` tokens."""
         tokenizer = Tokenizer(models.BPE())
@@ -89,9 +102,13 @@ class BpeTokenizer:
         tokenizer.decoder = decoders.ByteLevel()
         trainer = trainers.BpeTrainer(
             vocab_size=vocabulary,
-            special_tokens=[AddedToken(token, lstrip=True, special=True) for token in _SPECIAL],
+            special_tokens=_added_tokens(),
             initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
             show_progress=False,
         )
         tokenizer.train_from_iterator((TAG.sub(" ", text) for text in texts), trainer)
         return cls(tokenizer)
+
+
+def _added_tokens() -> list[AddedToken]:
+    return [AddedToken(token, lstrip=True, special=True) for token in _SPECIAL]

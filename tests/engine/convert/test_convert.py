@@ -202,6 +202,10 @@ BROKEN: dict[str, tuple[Callable[[Made], object], str]] = {
         lambda made: write_json(made.folder / "model.safetensors.index.json", {"weight_map": {}}),
         r"index\.json: has no weight_map",
     ),
+    "an index that leads out of the folder": (
+        lambda made: write_json(made.folder / "model.safetensors.index.json", {"weight_map": {"a": "../a.bin"}}),
+        r"index\.json: lists '\.\./a\.bin', which is no name of a file in this folder",
+    ),
 }
 
 

@@ -93,6 +93,14 @@ def test_a_large_tensor_goes_by_in_pieces(tmp_path: Path) -> None:
     assert b"".join(pieces) == tensor.numpy().tobytes()
 
 
+def test_a_small_file_that_would_fill_the_memory_is_refused(tmp_path: Path) -> None:
+    torch.save({"a": torch.ones(2)}, tmp_path / "a.bin")
+    with zipfile.ZipFile(tmp_path / "a.bin", "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("archive/data/1", bytes(80 * 2**20))
+    with pytest.raises(UsageError, match=r"a\.bin: 0\.1 MB that would be 84 unpacked: not a checkpoint"):
+        TensorFiles((tmp_path / "a.bin",))
+
+
 class _Harmful:
     def __reduce__(self) -> tuple[Any, ...]:
         return (os.mkdir, ("harm",))

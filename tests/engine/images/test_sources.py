@@ -8,9 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from engine.errors import UsageError
-from engine.images.sources import count_sources, find_sources
+from engine.errors import PhotographError, UsageError
+from engine.images.decode import decode
+from engine.images.sources import count_sources, find_sources, inside
 
 
 def make(root: Path, *names: str) -> None:
@@ -242,12 +245,84 @@ def test_nothing_given_and_nothing_listed_are_errors(tmp_path: Path) -> None:
         names("-", stdin=b"\n\n")
 
 
+def _too_deep(folder: Path) -> str:
+    """A folder below `folder` whose path is longer than the system takes, so that nobody can list it; its path."""
+    here, below = os.getcwd(), ""
+    os.chdir(folder)
+    try:
+        for _ in range(17):
+            os.mkdir("d" * 250)
+            os.chdir("d" * 250)
+            below = os.path.join(below, "d" * 250)
+            if len(os.path.join(folder, below)) > 4096:
+                break
+    finally:
+        os.chdir(here)
+    return below
+
+
+def test_a_folder_that_cannot_be_listed_fails_like_a_photograph(tmp_path: Path) -> None:
+    make(tmp_path, "a.jpg", "z.jpg")
+    deep = _too_deep(tmp_path)
+    sources = list(find_sources([str(tmp_path)], None))
+    assert [source.file_name for source in sources] == ["a.jpg", deep, "z.jpg"]
+    assert count_sources([str(tmp_path)]) == 3
+    with pytest.raises(PhotographError, match="name too long"):
+        decode(sources[1].path)
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_folder_that_cannot_be_listed_is_an_error(tmp_path: Path) -> None:
+def test_a_locked_folder_fails_like_a_photograph_and_at_the_top_at_once(tmp_path: Path) -> None:
     make(tmp_path, "a.jpg", "locked/b.jpg")
     (tmp_path / "locked").chmod(0)
+    assert names(tmp_path) == ["a.jpg", "locked"]
+    with pytest.raises(PhotographError, match="can't list this folder: permission denied"):
+        decode(tmp_path / "locked")
     with pytest.raises(UsageError, match="locked"):
-        names(tmp_path)
+        names(tmp_path / "locked")
+
+
+HOSTILE = (
+    "new\nline.jpg",
+    "quote'\".jpg",
+    "a\x1b[31mred.jpg",
+    "[red]a.jpg",
+    "A.jpg",
+    "a.jpg",
+    "\udcff\udce9.jpg",
+    "back\\slash.jpg",
+)
+
+
+def test_hostile_names_pass_through_folders_and_lists(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make(tmp_path, *HOSTILE)
+    assert names(tmp_path) == sorted(HOSTILE)
+    monkeypatch.chdir(tmp_path)
+    assert names("-", stdin=b"\0".join(map(os.fsencode, HOSTILE))) == list(HOSTILE)
+
+
+@given(st.lists(st.sampled_from(["..", ".", "a", "b c", "", "...", "x.jpg"]), max_size=8).map("/".join))
+def test_a_listed_name_never_leads_out_of_the_root(name: str) -> None:
+    for given_name in (name, "/" + name):
+        for found in names("-", stdin=given_name.encode() + b"\0x.jpg\0"):
+            assert not found.startswith("/") and ".." not in found.split("/")
+
+
+@given(
+    st.text(st.characters(codec=None), max_size=20)
+    | st.lists(st.sampled_from(["..", ".", "a", "/", "\0"])).map("/".join)
+)
+def test_what_is_inside_is_inside(name: str) -> None:
+    try:
+        path = inside(Path("/root/of/it"), name)
+    except UsageError:
+        return
+    assert os.path.normpath(path).startswith("/root/of/it/")
+
+
+def test_a_stream_without_names_is_no_list() -> None:
+    with pytest.raises(UsageError, match="no list of photographs"):
+        names("-", stdin=b"\xff" * 1_000_000)
 
 
 def test_counting_agrees_with_finding(tmp_path: Path) -> None:

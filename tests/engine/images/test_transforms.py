@@ -7,13 +7,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from engine.errors import PhotographError
 from engine.images.decode import decode
 from engine.images.transforms import CLIP_MEAN, CLIP_STD, Frame, Views, make_views, read_views
+from engine.masks import rle
+from engine.masks.postprocess import to_masks
 from engine.model.config import ClipConfig, ModelConfig
 from tests.engine.tiny import TINY
+
+# pycocotools asks numpy for its arrays in a way that numpy 2 remarks on.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
 WITH_CLIP = TINY.model_copy(update={"global_encoder": ClipConfig(image_size=56)})
 
@@ -86,3 +93,41 @@ def test_a_broken_photograph_says_why(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:9000])
     with pytest.raises(PhotographError, match="truncated"):
         read_views(path, TINY)
+
+
+sides = st.integers(1, 20_000)
+
+
+@given(sides, sides, st.integers(1, 2048))
+def test_a_frame_keeps_the_shape_and_leads_back(height: int, width: int, side: int) -> None:
+    frame = Frame.fit(height, width, side)
+    assert max(frame.inner_height, frame.inner_width) == side
+    assert min(frame.inner_height, frame.inner_width) >= 1
+    scale = side / max(height, width)
+    assert abs(frame.inner_height - height * scale) <= 1 and abs(frame.inner_width - width * scale) <= 1
+    # The middle of a pixel of the view lies in the photograph, and goes back to the pixel that it came from.
+    for inner, whole in ((frame.inner_height, height), (frame.inner_width, width)):
+        for cell in {0, inner // 2, inner - 1}:
+            place = (cell + 0.5) * whole / inner
+            assert 0 < place < whole
+            assert int(place * inner / whole) == cell
+
+
+@settings(max_examples=40)
+@given(st.integers(1, 90), st.integers(1, 90), st.data())
+def test_a_mask_lies_on_what_it_was_drawn_on(height: int, width: int, data: st.DataObject) -> None:
+    """From the photograph into the view's low-res logits, and back."""
+    frame = Frame.fit(height, width, 96)
+    left, right = sorted(data.draw(st.tuples(st.integers(0, width), st.integers(0, width))))
+    top, bottom = sorted(data.draw(st.tuples(st.integers(0, height), st.integers(0, height))))
+    # Of 96 cells, each is one pixel of the view.
+    rows = (np.arange(96) + 0.5) * height / frame.inner_height
+    columns = (np.arange(96) + 0.5) * width / frame.inner_width
+    inside = ((rows >= top) & (rows < bottom))[:, None] & ((columns >= left) & (columns < right))
+    (mask,) = to_masks(torch.from_numpy(np.where(inside, 8.0, -8.0).astype(np.float32))[None], frame, 96)
+    found = rle.decode(mask.rle)
+    assert found.shape == (height, width)
+    slack = 2 + max(height, width) // 96
+    assert not found[: max(0, top - slack)].any() and not found[bottom + slack :].any()
+    assert not found[:, : max(0, left - slack)].any() and not found[:, right + slack :].any()
+    assert found[top + slack : max(0, bottom - slack), left + slack : max(0, right - slack)].all()

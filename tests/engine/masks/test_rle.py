@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from pycocotools import mask as coco_mask
 
-from engine.masks.rle import area, bbox, changes, decode, encode, from_changes
+from engine.masks.rle import area, bbox, changes, decode, encode, from_changes, run_lengths
 from engine.records import RLE
 
 # pycocotools asks numpy for its arrays in a way that numpy 2 remarks on.
@@ -91,3 +91,35 @@ def test_no_masks() -> None:
 def test_other_arrays_are_refused(masks: np.ndarray) -> None:
     with pytest.raises(ValueError, match=r"bool \(N, H, W\)"):
         encode(masks)
+
+
+@settings(deadline=None)
+@given(masks_of_any_shape)
+def test_run_lengths_are_those_of_the_pixels(masks: np.ndarray) -> None:
+    for rle, mask in zip(encode(masks), masks, strict=True):
+        flat = mask.T.reshape(-1)
+        edges = np.flatnonzero(np.diff(flat, prepend=False))
+        assert run_lengths(rle).tolist() == np.diff(edges, prepend=0, append=len(flat)).tolist()
+
+
+counts = st.text(st.characters(min_codepoint=48, max_codepoint=111)) | st.text()
+
+
+@settings(max_examples=400, deadline=None)
+@given(counts, st.integers(-1, 40), st.integers(-1, 40))
+def test_any_counts_are_a_mask_or_refused(text: str, height: int, width: int) -> None:
+    """pycocotools gives back memory that was never written where counts end early."""
+    rle = RLE(height, width, text)
+    try:
+        pixels = decode(rle)
+    except ValueError:
+        return
+    assert pixels.shape == (height, width)
+    assert pixels.sum() == run_lengths(rle)[1::2].sum()
+    assert np.array_equal(decode(encode(pixels[None])[0]), pixels)
+
+
+@pytest.mark.parametrize("text", ["", "0", "01", "05", "0ooooo", "P" * 30, "\x01\x02", "é"])
+def test_counts_that_do_not_fill_the_mask_are_refused(text: str) -> None:
+    with pytest.raises(ValueError):
+        decode(RLE(4, 4, text))
