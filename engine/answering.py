@@ -121,15 +121,44 @@ class Answerer:
         self._device, self._dtype = checkpoint.device, checkpoint.precision.dtype
         self._writer = PromptWriter(checkpoint.config, checkpoint.tokenizer)
         self._stages = stages or Stages()
-        self.generator = Generator(checkpoint.model, checkpoint.tokenizer, sampling, slots, self._stages)
+        self.generator = Generator(
+            checkpoint.model,
+            checkpoint.tokenizer,
+            sampling,
+            slots,
+            self._stages,
+            # Layers that look at their numbers can't be recorded.
+            recorded=self._device.type == "cuda" and not checkpoint.precision.quantised,
+        )
         self._decoder = decoder
         self._limit = limit
+
+    def upload(self, views: Views) -> Views:
+        """Copy a photograph to a CUDA device while that works on others; for the threads that read photographs."""
+        if self._device.type != "cuda":
+            return views
+        # A stream of this call's own: the copy waits for nothing, and only this thread waits for the copy.
+        stream = torch.cuda.Stream(self._device)
+        try:
+            with torch.cuda.stream(stream):
+                moved = replace(
+                    views,
+                    pixels=self._copied(views.pixels),
+                    clip=None if views.clip is None else self._copied(views.clip),
+                )
+            stream.synchronize()
+        except torch.OutOfMemoryError:
+            return views  # copied when its turn comes
+        return moved
+
+    def _copied(self, tensor: Tensor) -> Tensor:
+        return tensor.to(self._dtype).pin_memory().to(self._device, non_blocking=True)
 
     @torch.inference_mode()
     def encode(self, views: Sequence[Views]) -> list[Encoded]:
         """Both encoders and the projector, for several photographs in one call."""
         with self._stages.measure("encode", len(views)):
-            pixels = torch.stack([view.pixels for view in views]).to(self._device, self._dtype)
+            pixels = self._stacked([view.pixels for view in views])
             features = self._model.image_features(self._pixel_encoder(pixels), self._clip(views))
             assert features.embedding is not None  # the pixel view was given
             return [Encoded(*pair) for pair in zip(features.tokens, features.embedding, strict=True)]
@@ -181,7 +210,16 @@ class Answerer:
 
     def _clip(self, views: Sequence[Views]) -> Tensor | None:
         clips = [view.clip for view in views if view.clip is not None]
-        return torch.stack(clips).to(self._device, self._dtype) if clips else None
+        return self._stacked(clips) if clips else None
+
+    def _stacked(self, tensors: Sequence[Tensor]) -> Tensor:
+        """Uploaded or not, on the device in the model's type."""
+        there = [tensor.to(self._device, self._dtype) for tensor in tensors]
+        if self._device.type == "cuda":
+            for tensor in there:
+                # Its memory belongs to another stream, which may use it again once this one has read it.
+                tensor.record_stream(torch.cuda.current_stream(self._device))
+        return torch.stack(there)
 
     def _regions(self, views: Views, boxes: Sequence[Box]) -> Tensor:
         clip = self._clip([views])

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from engine.decode_step import DecodeStep, PlainStep, RecordedStep
 from engine.errors import UsageError
 from engine.model.llama import PrefixCache, SlotCache, check_supported, forward
 from engine.model.mglmm import MGLMM
@@ -91,6 +92,7 @@ class Generator:
         sampling: how tokens are chosen.
         slots: answers in progress at a time.
         stages: where time is noted.
+        recorded: decode in a few fixed shapes; on a CUDA device they are recorded.
 
     Raises:
         UsageError: if the language model is of a kind that can't be run.
@@ -103,6 +105,8 @@ class Generator:
         sampling: Sampling | None = None,
         slots: int = 8,
         stages: Stages | None = None,
+        *,
+        recorded: bool = False,
     ) -> None:
         check_supported(model.language_model)
         self._model = model
@@ -113,10 +117,9 @@ class Generator:
         self._stages = stages or Stages()
         # 0 keeps the state that the [SEG] token itself gives, one step after it was chosen.
         self._delay = 1 + model.config.seg_state_offset
-        self._slots = slots
-        self._cache = SlotCache(model.language_model, slots)
-        self._rows: list[_Row | None] = [None] * slots
+        self._recorded = recorded
         self._started = 0
+        self.resize(slots)
 
     @property
     def free(self) -> int:
@@ -127,6 +130,17 @@ class Generator:
     def active(self) -> int:
         """Answers in progress."""
         return self._slots - self.free
+
+    def resize(self, slots: int) -> None:
+        """Forget all answers in progress, and go on with so many slots."""
+        self._slots = slots
+        self._cache = SlotCache(self._language, slots)
+        self._rows: list[_Row | None] = [None] * slots
+        self._step: DecodeStep = (
+            RecordedStep(self._language, self._cache, slots)
+            if self._recorded
+            else PlainStep(self._language, self._cache)
+        )
 
     def clear(self) -> None:
         """Forget all answers in progress."""
@@ -170,11 +184,8 @@ class Generator:
         rows = [row for row in self._rows if row is not None]
         if rows:
             with self._stages.measure("decode_tokens", len(rows)):
-                ids = torch.tensor([[row.last] for row in rows], device=self._table.weight.device)
-                positions = torch.tensor([[row.length - 1] for row in rows], device=ids.device)
-                embedded = self._table(ids)
-                states = forward(self._language, self._cache, slice(0, len(rows)), embedded, positions)
-                self._take(rows, states[:, -1])
+                states, logits = self._step([row.last for row in rows], [row.length - 1 for row in rows])
+                self._take(rows, states, logits)
         return finished + self._collect()
 
     def generate(
@@ -256,13 +267,12 @@ class Generator:
         lengths = torch.tensor([len(text) for text in texts], device=slots.device)
         embedded = torch.nn.utils.rnn.pad_sequence(texts, batch_first=True)
         positions = start + torch.arange(embedded.shape[1], device=slots.device).expand(len(group), -1)
-        states = forward(self._language, self._cache, slots, embedded, positions)
+        states = forward(self._language, self._cache, slots, embedded, positions, start + embedded.shape[1])
         last = states[torch.arange(len(group), device=slots.device), lengths - 1]
-        self._take([row for _, row in group], last)
+        self._take([row for _, row in group], last, self._language.lm_head(last))
 
-    def _take(self, rows: Sequence[_Row], states: Tensor) -> None:
-        """Choose the next token of each row from its last state `(B, D)`."""
-        logits = self._language.lm_head(states)
+    def _take(self, rows: Sequence[_Row], states: Tensor, logits: Tensor) -> None:
+        """Choose the next token of each row from its last state `(B, D)` and logits `(B, V)`."""
         if self._sampling.forced:
             logits[:, self._tokenizer.eos] = -torch.inf
         if self._sampling.temperature:

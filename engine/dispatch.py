@@ -1,7 +1,8 @@
-"""Photographs out to the worker processes as they ask for them, outcomes back in input order.
+"""Photographs out to the worker processes as they ask for them, outcomes back as they come or in input order.
 
-The process that asks gets the next photograph, so each has what it can do. Outcomes wait for those before them, but
-never more than a window of photographs is on its way: a slow process slows the others down rather than fill the memory.
+The process that asks gets the next photograph, so each has what it can do. Where the order counts, outcomes wait for
+those before them, but never more than a window of photographs is on its way: a slow process slows the others down
+rather than fill the memory.
 
 A process may die, and with it what it had in hand. Which photograph was to blame nobody knows: they are suspects, and
 each is tried again in a process that has nothing else in hand, so that a second death names the one.
@@ -37,19 +38,21 @@ class Dispatch:
         seats: of the processes; they have nothing in hand.
         sources: read as they are needed.
         window: photographs that may be on their way.
+        in_order: outcomes come in the order of the sources; otherwise at once.
     """
 
-    def __init__(self, seats: Sequence[Seat], sources: Iterator[Source], window: int) -> None:
+    def __init__(self, seats: Sequence[Seat], sources: Iterator[Source], window: int, *, in_order: bool) -> None:
         self._seats = seats
         self._sources = sources
         self._window = window
+        self._in_order = in_order
         self._exhausted = False
         self._taken = self._given_back = 0
         self._suspects: deque[Task] = deque()
         self._waiting: dict[int, Outcome] = {}
 
     def outcomes(self) -> Iterator[Outcome]:
-        """One outcome per source, in order.
+        """One outcome per source.
 
         Raises:
             MglmmError: if no process is left.
@@ -57,8 +60,9 @@ class Dispatch:
         """
         while True:
             self._feed()
-            if self._given_back in self._waiting:
-                outcome = self._waiting.pop(self._given_back)
+            following = self._given_back if self._in_order else next(iter(self._waiting), None)
+            if following in self._waiting:
+                outcome = self._waiting.pop(following)
                 self._given_back += 1
                 yield outcome
             elif self._exhausted and self._given_back == self._taken:
@@ -75,7 +79,8 @@ class Dispatch:
                 if task.deaths:
                     seat.drain()
             # A pipeline that waits for one more photograph may hold back the very one that all others wait for.
-            if seat.stuck and (self._exhausted or self._suspects or seat.tasks[0].index == self._given_back):
+            blocking = self._in_order and seat.tasks and seat.tasks[0].index == self._given_back
+            if seat.stuck and (self._exhausted or self._suspects or blocking):
                 seat.drain()
 
     def _next(self, seat: Seat) -> Task | None:

@@ -18,8 +18,10 @@ from typing import Literal
 import numpy as np
 
 from engine.answering import Answered, Answerer, Asked
+from engine.batch_size import batch_size
 from engine.decoding import Sampling
 from engine.errors import PhotographError, UsageError
+from engine.images.decode import MAX_PIXELS
 from engine.images.sources import Source
 from engine.images.transforms import Views, make_views, read_views
 from engine.masks.decoder import Backend, open_mask_decoder
@@ -45,29 +47,31 @@ class Options:
         max_children: at most so many fine-grained questions per photograph.
         instruction: the user's own question, instead of the granularities.
         label: the fine-grained question about this object, instead of the granularities.
-        batch_size: answers in progress at a time.
+        batch_size: answers in progress at a time; None is 8 on a CPU, and what the memory of a CUDA device holds.
         max_new_tokens: longest answer; None is what the model was made for.
         temperature: 0 is greedy decoding.
         seed: of sampling.
         forced: every answer is as long as it may be; to measure with.
         decoder: what runs the mask decoder.
+        max_pixels: larger photographs are refused.
     """
 
     granularity: Wanted = "both"
     max_children: int = 4
     instruction: str | None = None
     label: str | None = None
-    batch_size: int = 8
+    batch_size: int | None = None
     max_new_tokens: int | None = None
     temperature: float = 0.0
     seed: int = 0
     forced: bool = False
     decoder: Backend = "onnx"
+    max_pixels: int = MAX_PIXELS
 
     def __post_init__(self) -> None:
         if self.instruction is not None and self.label is not None:
             raise UsageError("an instruction and a label exclude each other: give one of them")
-        if self.batch_size < 1 or self.max_children < 0 or self.temperature < 0:
+        if (self.batch_size is not None and self.batch_size < 1) or self.max_children < 0 or self.temperature < 0:
             raise UsageError("batch_size must be at least 1, max_children and temperature at least 0")
 
     def question(self, families: Families) -> Asked:
@@ -96,6 +100,9 @@ class Options:
 class Pipeline:
     """Runs one model over any number of photographs.
 
+    Attributes:
+        batch_size: answers in progress at a time.
+
     Args:
         checkpoint: the model.
         options: what is asked, and how.
@@ -106,21 +113,27 @@ class Pipeline:
         self._options = options or Options()
         self._config = checkpoint.config
         self._stages = stages or Stages()
-        self._answerer = Answerer(
-            checkpoint,
-            open_mask_decoder(checkpoint, self._options.decoder),
-            Sampling(self._options.temperature, self._options.seed, self._options.forced),
-            self._options.max_new_tokens or checkpoint.config.max_new_tokens,
-            self._options.batch_size,
-            self._stages,
-        )
+        decoder = open_mask_decoder(checkpoint, self._options.decoder)
+
+        def answerer(slots: int, stages: Stages | None = None) -> Answerer:
+            return Answerer(
+                checkpoint,
+                decoder,
+                Sampling(self._options.temperature, self._options.seed, self._options.forced),
+                self._options.max_new_tokens or checkpoint.config.max_new_tokens,
+                slots,
+                stages,
+            )
+
+        self.batch_size = self._options.batch_size or batch_size(checkpoint.config, checkpoint.device, answerer)
+        self._answerer = answerer(self.batch_size, self._stages)
 
     def run(self, sources: Iterable[Source]) -> Generator[Outcome, None, None]:
         """One outcome per source, in order; a photograph that can't be done gives a `Failure`."""
         options = self._options
         first = options.question(TEMPLATES[self._config.template].families)
-        scheduler = Scheduler(self._answerer, first, options.children, options.batch_size, self._stages)
-        behind = 2 * options.batch_size
+        scheduler = Scheduler(self._answerer, first, options.children, self.batch_size, self._stages)
+        behind = 2 * self.batch_size
         with ThreadPoolExecutor(2, "decode") as openers, ThreadPoolExecutor(2, "finish") as finishers:
             inside: dict[int, tuple[Source, Views | PhotographError]] = {}
             done: dict[int, Future[PhotoRecord] | Failure] = {}
@@ -172,7 +185,7 @@ class Pipeline:
     def _open(self, source: Source) -> Views | PhotographError:
         with self._stages.measure("decode"):
             try:
-                return read_views(source.path, self._config)
+                return self._answerer.upload(read_views(source.path, self._config, max_pixels=self._options.max_pixels))
             except PhotographError as error:
                 return error
 

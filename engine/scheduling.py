@@ -210,6 +210,7 @@ class Scheduler:
             return
         if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
             self._slots = max(1, self._slots // 2)
+            self._generator.resize(self._slots)
         self._most = max(1, min(self._slots, len(lost) // 2))
         self._again.extendleft(reversed(lost))
 

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 _AHEAD = 2
 """Sources that lie ready in a worker before it asks for them, so that it need not wait for the parent."""
 _PATIENCE = 5.0  # seconds for a dead process to be gone
+_PARENTS = (signal.SIGINT, signal.SIGTERM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +87,9 @@ class Task:
 
 def work(connection: Connection) -> None:
     """The life of a worker process; it ends when the parent ends it, or with the parent."""
-    # Ctrl-C reaches all processes of a terminal; the parent alone decides what follows.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # They reach all processes of a terminal or a job; the parent alone decides what follows.
+    for number in _PARENTS:
+        signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_leave_with_parent, name="parent", daemon=True).start()
     try:
         _serve(connection)
@@ -241,13 +243,13 @@ class Seat:
 
 @contextmanager
 def _no_interrupt() -> Iterator[None]:
-    """Processes started here hear no Ctrl-C, not even before `work` begins; this one hears it afterwards."""
+    """Processes started here hear no Ctrl-C or SIGTERM, not even before `work` begins; this one hears it afterwards."""
     if sys.platform == "win32":
         yield
         return
     # Started with the first process otherwise, and lifts the block.
     resource_tracker.ensure_running()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _PARENTS)
     try:
         yield
     finally:

@@ -19,6 +19,8 @@ from engine.worker_process import Failed, Job, Seat, Sign, listen
 
 _WINDOW = 16
 """Batches on their way per process. A process may be several times as slow as the others before they wait for it."""
+_BATCH = 32
+"""Answers of one, where each process finds out by itself how many it writes together."""
 _FORMS = "give cpu, cuda, cuda:1, several of them with commas, cpu:2 for two processes, or all for every CUDA device"
 
 
@@ -87,7 +89,7 @@ class Fleet:
 
     def __init__(self, model: str, precision: Precision, workers: Sequence[Worker], options: Options) -> None:
         self._seats = [Seat(Job(model, precision, worker.device, worker.threads, options)) for worker in workers]
-        self._window = _WINDOW * options.batch_size * len(workers)
+        self._window = _WINDOW * (options.batch_size or _BATCH) * len(workers)
         try:
             self._start()
         except BaseException:
@@ -102,8 +104,11 @@ class Fleet:
     ) -> None:
         self.close()
 
-    def run(self, sources: Iterable[Source]) -> Generator[Outcome, None, None]:
-        """One outcome per source, in order; a photograph that can't be done gives a `Failure`.
+    def run(self, sources: Iterable[Source], *, in_order: bool = True) -> Generator[Outcome, None, None]:
+        """One outcome per source; a photograph that can't be done gives a `Failure`.
+
+        Without `in_order`, an outcome comes as soon as it is there, and none is lost with the program that could have
+        been kept.
 
         A run that is not seen to its end closes the processes.
 
@@ -114,7 +119,7 @@ class Fleet:
         if not any(seat.alive for seat in self._seats):
             raise ValueError("the fleet is closed")
         try:
-            yield from Dispatch(self._seats, iter(sources), self._window).outcomes()
+            yield from Dispatch(self._seats, iter(sources), self._window, in_order=in_order).outcomes()
         except BaseException:
             self.close()
             raise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 
@@ -23,6 +23,7 @@ from engine.records import Failure, PhotoRecord
 from engine.timing import Stages
 
 _LOOPS: dict[Baseline, type[PlainLoop]] = {Baseline.PUBLIC: PublicLoop, Baseline.GENEROUS: GenerousLoop}
+_WARM_UP_TOKENS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,9 @@ def bench(load: Callable[[], Checkpoint], sources: Sequence[Source], plan: Plan,
     baselines = {}
     for baseline in dict.fromkeys(plan.baselines):
         note(f"baseline {baseline}: {_photographs(len(run.first))}")
-        baselines[baseline.value] = _run_baseline(_LOOPS[baseline](checkpoint, plan.options), first, run.first)
+        # To warm up, a few tokens do; a whole answer may take minutes here.
+        _LOOPS[baseline](checkpoint, replace(plan.options, max_new_tokens=_WARM_UP_TOKENS)).run(first)
+        baselines[baseline.value] = _run_baseline(_LOOPS[baseline](checkpoint, plan.options), run.first)
     return Report(
         model=checkpoint.name,
         sha256=checkpoint.sha256,
@@ -139,8 +142,7 @@ def _run_engine(pipeline: Pipeline, sources: Sequence[Source], device: torch.dev
     return run
 
 
-def _run_baseline(loop: PlainLoop, warm_up: Source, done: Sequence[tuple[Source, PhotoRecord]]) -> BaselineRun:
-    loop.run(warm_up)
+def _run_baseline(loop: PlainLoop, done: Sequence[tuple[Source, PhotoRecord]]) -> BaselineRun:
     start = time.perf_counter()
     found = [loop.run(source) for source, _ in done]
     seconds = time.perf_counter() - start

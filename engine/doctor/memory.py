@@ -117,7 +117,17 @@ def _calls(network: MGLMM, prompt: int, dtype: torch.dtype, batch: int) -> Itera
 
 
 def _peak(network: nn.Module, stage: Callable[[], Any]) -> int:
-    with _LivingBytes([*network.parameters(), *network.buffers()]) as bytes_:
+    return living_bytes(stage, [*network.parameters(), *network.buffers()])
+
+
+def living_bytes(stage: Callable[[], Any], known: Iterable[Tensor]) -> int:
+    """The most that is alive at once of the tensors that a call makes, in bytes.
+
+    Args:
+        stage: the call.
+        known: tensors that were there before, and so don't count.
+    """
+    with _LivingBytes(known) as bytes_:
         stage()
     return bytes_.peak
 

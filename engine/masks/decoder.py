@@ -48,6 +48,8 @@ class TorchMaskDecoder:
 class OnnxMaskDecoder:
     """Runs an exported mask decoder, on the model's own device where ONNX Runtime has it, else on the CPU.
 
+    On the device it reads the tensors and writes the masks in place (IO binding): nothing passes through the CPU.
+
     Args:
         path: the file.
         device: the model's.
@@ -62,9 +64,11 @@ class OnnxMaskDecoder:
         # Below errors, ONNX Runtime prints remarks about its own providers.
         options.log_severity_level = 3
         self._together: int | None = None
+        self._device = torch.device("cpu")
         providers: list[Any] = ["CPUExecutionProvider"]
         if device.type == "cuda" and "CUDAExecutionProvider" in onnxruntime.get_available_providers():
-            providers.insert(0, ("CUDAExecutionProvider", {"device_id": device.index or 0}))
+            self._device = torch.device("cuda", device.index or 0)
+            providers.insert(0, ("CUDAExecutionProvider", {"device_id": self._device.index}))
         else:
             # The arena keeps what the largest call needed, and grows with each new number of masks.
             options.enable_cpu_mem_arena = options.enable_mem_pattern = False
@@ -76,28 +80,49 @@ class OnnxMaskDecoder:
         # The file also resizes to a photograph's size; the engine does that elsewhere, so only low-res is run.
         self._run = onnxruntime.RunOptions()
         self._run.only_execute_path_to_fetches = True
-        self._unused = {
-            entry.name: np.ones(2, np.int64)
-            for entry in self._session.get_inputs()
-            if entry.name not in (EMBEDDINGS, PROMPTS, IMAGE_INDEX)
-        }
+        self._unused = [
+            entry.name for entry in self._session.get_inputs() if entry.name not in (EMBEDDINGS, PROMPTS, IMAGE_INDEX)
+        ]
 
     def __call__(self, embeddings: Tensor, prompts: Tensor, image_index: Tensor) -> Tensor:
         """See `MaskDecoder`."""
-        images = embeddings.float().numpy(force=True)
-        vectors, index = prompts.float().numpy(force=True), image_index.numpy(force=True)
+        side = 4 * embeddings.shape[-1]
+        images = embeddings.to(self._device, torch.float32).contiguous()
+        vectors = prompts.to(self._device, torch.float32).contiguous()
+        index = image_index.to(self._device).contiguous()
+        low_res = torch.empty(len(vectors), side, side, device=self._device)
         step = self._together or max(1, len(vectors))
-        parts = [
-            self._call(images, vectors[start : start + step], index[start : start + step])
-            for start in range(0, max(1, len(vectors)), step)
-        ]
-        return torch.from_numpy(parts[0] if len(parts) == 1 else np.concatenate(parts))
-
-    def _call(self, images: np.ndarray, vectors: np.ndarray, index: np.ndarray) -> np.ndarray:
-        feeds = {EMBEDDINGS: images, PROMPTS: vectors, IMAGE_INDEX: index}
-        low_res: np.ndarray
-        (low_res,) = self._session.run([LOW_RES], feeds | self._unused, self._run)
+        for start in range(0, len(vectors), step):
+            part = slice(start, start + step)
+            self._call(images, vectors[part], index[part], low_res[part])
         return low_res
+
+    def _call(self, images: Tensor, vectors: Tensor, index: Tensor, low_res: Tensor) -> None:
+        """Tensors are read and written where they lie."""
+        binding = self._session.io_binding()
+        for name, tensor, kind in (
+            (EMBEDDINGS, images, np.float32),
+            (PROMPTS, vectors, np.float32),
+            (IMAGE_INDEX, index, np.int64),
+        ):
+            binding.bind_input(
+                name, tensor.device.type, tensor.device.index or 0, kind, tuple(tensor.shape), tensor.data_ptr()
+            )
+        for name in self._unused:
+            binding.bind_cpu_input(name, np.ones(2, np.int64))
+        binding.bind_output(
+            LOW_RES,
+            low_res.device.type,
+            low_res.device.index or 0,
+            np.float32,
+            tuple(low_res.shape),
+            low_res.data_ptr(),
+        )
+        if self._device.type == "cuda":
+            # ONNX Runtime has a stream of its own.
+            torch.cuda.current_stream(self._device).synchronize()
+        self._session.run_with_iobinding(binding, self._run)
+        binding.synchronize_outputs()
 
 
 def open_mask_decoder(checkpoint: Checkpoint, backend: Backend) -> MaskDecoder:

@@ -36,6 +36,10 @@ class SlotCache:
     Args:
         model: the language model.
         slots: `S`.
+
+    Attributes:
+        length: tokens for which every slot has room.
+        growth: how often the slots have grown, which moves them to other memory.
     """
 
     def __init__(self, model: PreTrainedModel, slots: int) -> None:
@@ -46,15 +50,18 @@ class SlotCache:
         self._dtype, self._device = table.dtype, table.device
         self._count = len(model.model.layers)
         self._slots = slots
-        self.length = 0
+        # In steps, so that questions of slightly different lengths don't each move everything. What is recorded on a
+        # CUDA device is lost then.
+        self._round = 512 if self._device.type == "cuda" else 64
+        self.length = self.growth = 0
         self.layers: list[tuple[Tensor, Tensor]] = []
 
     def reserve(self, length: int) -> None:
         """Make every slot at least `length` tokens long; what is in them stays."""
         if length <= self.length:
             return
-        # In steps, so that questions of slightly different lengths don't each move everything.
-        self.length, old = -(-length // 64) * 64, self.layers
+        self.length, old = -(-length // self._round) * self._round, self.layers
+        self.growth += 1
         shape = (self._slots, self._heads, self.length, self._channels)
         self.layers = []
         for number in range(self._count):
@@ -94,7 +101,7 @@ def check_supported(model: PreTrainedModel) -> None:
 
 
 def forward(
-    model: PreTrainedModel, cache: SlotCache, slots: slice | Tensor, embedded: Tensor, positions: Tensor
+    model: PreTrainedModel, cache: SlotCache, slots: slice | Tensor, embedded: Tensor, positions: Tensor, seen: int
 ) -> Tensor:
     """Run tokens through all layers, writing their keys and values to the cache.
 
@@ -105,12 +112,12 @@ def forward(
         embedded: `(B, T, D)` input embeddings.
         positions: `(B, T)` of each token in its slot; a token sees its slot up to its own position. Rows shorter than
             `T` are padded on the right: what padding writes is behind everything that counts, and written over later.
+        seen: how far slots are read; beyond all positions, and no further than the cache is long.
 
     Returns:
         `(B, T, D)`, the states after the final norm.
     """
     rows, count = positions.shape
-    seen = int(positions.max()) + 1
     visible = torch.arange(seen, device=positions.device) <= positions[:, None, :, None]  # (B, 1, T, L)
     cosine, sine = model.model.rotary_emb(embedded, positions)
     cosine, sine = cosine[:, None], sine[:, None]

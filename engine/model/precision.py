@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from engine.errors import UsageError
+from engine.model.int8_linear import Int8Linear
 from engine.model.mglmm import MGLMM
 
 FULL = ("mask_head.", "text_hidden_fcs.")
@@ -24,7 +25,10 @@ _BLOCK, _PACK = 64, 32
 
 
 class Precision(StrEnum):
-    """Of the large parts; `int8` and `int4` are for the language model's layers, the rest is bfloat16 then."""
+    """Of the large parts; `int8` and `int4` are for the language model's layers, the rest is bfloat16 then.
+
+    On the CPU, `int8` is torch's dynamic quantisation; elsewhere, and for `int4`, bitsandbytes does it.
+    """
 
     FLOAT32 = "float32"
     BFLOAT16 = "bfloat16"
@@ -70,7 +74,7 @@ def require(precision: Precision, device: str) -> None:
         raise UsageError(f"{device} has no memory left: another program holds it") from error
     except (RuntimeError, AssertionError) as error:
         raise UsageError(f"no device {device!r} here: {str(error).splitlines()[0]}") from error
-    if precision.quantised:
+    if _needs_library(precision, device):
         # They remark on import that a faster kernel could be fetched, and on each product that it is taken in float16.
         for name in ("bitsandbytes.backends.cpu.ops", "bitsandbytes.autograd._functions"):
             logging.getLogger(name).setLevel(logging.ERROR)
@@ -87,36 +91,55 @@ def place(network: MGLMM, precision: Precision, device: str) -> None:
         UsageError: if the device's memory does not do, or the layers can't be quantised so.
     """
     if precision.quantised:
-        _quantise(network.language_model.model.layers, precision)
+        layers = network.language_model.model.layers
+        if _needs_library(precision, device):
+            _quantise(layers, precision)
+        else:
+            _quantise_on_cpu(layers)
     try:
         network.to(device)
     except torch.OutOfMemoryError as error:
         raise UsageError(f"{device} has too little memory for {network.config.name} in {precision}") from error
 
 
+def _needs_library(precision: Precision, device: str) -> bool:
+    on_cpu = torch.device(device).type == "cpu"
+    return precision is Precision.INT4 or (precision is Precision.INT8 and not on_cpu)
+
+
+def _linears(layers: nn.Module) -> list[tuple[nn.Module, str, nn.Linear]]:
+    """Every linear layer, with its parent and its name there."""
+    return [
+        (parent, name, child)
+        for parent in layers.modules()
+        for name, child in parent.named_children()
+        if isinstance(child, nn.Linear)
+    ]
+
+
+def _quantise_on_cpu(layers: nn.Module) -> None:
+    for parent, name, child in _linears(layers):
+        setattr(parent, name, Int8Linear(child))
+
+
 def _quantise(layers: nn.Module, precision: Precision) -> None:
     """Exchange every linear layer; weights become integers when they are moved to their device."""
     from bitsandbytes import nn as quantised
 
-    for parent in list(layers.modules()):
-        for name, child in list(parent.named_children()):
-            if not isinstance(child, nn.Linear):
-                continue
-            size = child.in_features, child.out_features, child.bias is not None
-            if precision is Precision.INT8:
-                new: nn.Linear = quantised.Linear8bitLt(
-                    *size, has_fp16_weights=False, threshold=_OUTLIER, device="meta"
+    for parent, name, child in _linears(layers):
+        size = child.in_features, child.out_features, child.bias is not None
+        if precision is Precision.INT8:
+            new: nn.Linear = quantised.Linear8bitLt(*size, has_fp16_weights=False, threshold=_OUTLIER, device="meta")
+            # The library takes float16 rows to make integers of.
+            new.weight = quantised.Int8Params(child.weight.data.half(), requires_grad=False, has_fp16_weights=False)
+        else:
+            if child.in_features % _BLOCK or child.out_features % _PACK:
+                raise UsageError(
+                    f"{precision} takes linear layers of {_BLOCK}s to {_PACK}s only, the language model's {name} "
+                    f"is {child.in_features} to {child.out_features}: use {Precision.INT8}"
                 )
-                # The library takes float16 rows to make integers of.
-                new.weight = quantised.Int8Params(child.weight.data.half(), requires_grad=False, has_fp16_weights=False)
-            else:
-                if child.in_features % _BLOCK or child.out_features % _PACK:
-                    raise UsageError(
-                        f"{precision} takes linear layers of {_BLOCK}s to {_PACK}s only, the language model's {name} "
-                        f"is {child.in_features} to {child.out_features}: use {Precision.INT8}"
-                    )
-                new = quantised.Linear4bit(*size, compute_dtype=precision.dtype, quant_type="nf4", device="meta")
-                new.weight = quantised.Params4bit(child.weight.data, requires_grad=False, quant_type="nf4")
-            if child.bias is not None:
-                new.bias = child.bias
-            setattr(parent, name, new.eval())
+            new = quantised.Linear4bit(*size, compute_dtype=precision.dtype, quant_type="nf4", device="meta")
+            new.weight = quantised.Params4bit(child.weight.data, requires_grad=False, quant_type="nf4")
+        if child.bias is not None:
+            new.bias = child.bias
+        setattr(parent, name, new.eval())

@@ -81,7 +81,10 @@ def test_answers_do_not_depend_on_who_shares_the_batch(chatty: Checkpoint) -> No
     alone = [_run(single, [request], random.Random(0))[0] for request in requests]
     assert any(len(answer.seg_states) for answer in alone)
     assert len({len(answer.ids) for answer in alone}) > 5  # they end at different times
-    generators = [Generator(chatty.model, chatty.tokenizer, slots=slots) for slots in (2, 3, 5)]
+    generators = [
+        Generator(chatty.model, chatty.tokenizer, slots=slots, recorded=recorded)
+        for slots, recorded in ((2, False), (3, True), (5, False), (6, True))
+    ]
     for mix in range(MIXES // 2):  # for each of the two rules
         chance = random.Random(mix)
         chosen = chance.choices(range(len(requests)), k=chance.randint(2, 9))
@@ -90,6 +93,16 @@ def test_answers_do_not_depend_on_who_shares_the_batch(chatty: Checkpoint) -> No
             assert answer.ids == alone[number].ids
             assert answer.truncated == alone[number].truncated
             torch.testing.assert_close(answer.seg_states, alone[number].seg_states, atol=1e-4, rtol=1e-4)
+
+
+def test_a_generator_goes_on_with_fewer_slots(chatty: Checkpoint) -> None:
+    generator = Generator(chatty.model, chatty.tokenizer, slots=4, recorded=True)
+    requests = _requests(chatty, generator)[:5]
+    whole = _run(generator, requests, random.Random(0))
+    generator.start(requests[:3])
+    generator.resize(2)
+    assert (generator.free, generator.active) == (2, 0)
+    assert [answer.ids for answer in _run(generator, requests, random.Random(0))] == [answer.ids for answer in whole]
 
 
 def test_draws_do_not_depend_on_who_shares_the_batch(tiny: Checkpoint) -> None:

@@ -20,6 +20,7 @@ from engine.images.sources import Source
 from engine.masks.decoder import open_mask_decoder
 from engine.model.checkpoint import Checkpoint, load, save
 from engine.model.config import LanguageConfig
+from engine.model.int8_linear import Int8Linear
 from engine.model.mglmm import MGLMM
 from engine.model.precision import Precision
 from engine.model.tokenizers import BpeTokenizer
@@ -91,7 +92,7 @@ def test_large_parts_are_half_and_small_ones_float32(tiny_folder: Path, precisio
     assert all(_types(model.get_submodule(name)) == {torch.float32} for name in SMALL)
 
 
-@pytest.mark.parametrize(("precision", "kind"), [(Precision.INT8, "Linear8bitLt"), (Precision.INT4, "Linear4bit")])
+@pytest.mark.parametrize(("precision", "kind"), [(Precision.INT8, "Int8Linear"), (Precision.INT4, "Linear4bit")])
 def test_only_the_layers_of_the_language_model_are_quantised(
     tiny_folder: Path, precision: Precision, kind: str
 ) -> None:
@@ -110,7 +111,7 @@ def test_layers_take_the_memory_that_is_told(tiny_folder: Path, precision: Preci
     checkpoint = _load(tiny_folder, precision)
     _states(checkpoint)  # some CPUs pack 4-bit weights anew at the first product
     layers = checkpoint.model.language_model.model.layers.modules()
-    linear: list[Any] = [module for module in layers if isinstance(module, nn.Linear)]
+    linear: list[Any] = [module for module in layers if isinstance(module, nn.Linear | Int8Linear)]
     weights = sum(layer.in_features * layer.out_features for layer in linear)
     stored = sum(layer.weight.nbytes for layer in linear)
     if precision is Precision.INT4:
@@ -172,11 +173,28 @@ def test_states_stay_near(tiny: Checkpoint, tiny_folder: Path, precision: Precis
     assert cosines.min() > bound
 
 
-@pytest.mark.parametrize("precision", QUANTISED)
-def test_a_missing_library_is_named(tiny_folder: Path, precision: Precision, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_library_is_named(tiny_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "bitsandbytes", None)
-    with pytest.raises(UsageError, match=rf"^{precision} needs bitsandbytes: pip install 'mglmm\[quantize\]'$"):
-        load(str(tiny_folder), precision=precision)
+    with pytest.raises(UsageError, match=r"^int4 needs bitsandbytes: pip install 'mglmm\[quantize\]'$"):
+        load(str(tiny_folder), precision=Precision.INT4)
+    # The CPU needs no library for 8 bits.
+    assert load(str(tiny_folder), precision=Precision.INT8)
+
+
+def test_a_row_in_int8_does_not_depend_on_the_rows_beside_it() -> None:
+    torch.manual_seed(0)
+    linear = nn.Linear(96, 40)
+    layer, rows = Int8Linear(linear), torch.randn(3, 7, 96)
+    with torch.inference_mode():
+        together, alone = layer(rows), torch.stack([layer(row[:1]) for row in rows])
+        assert torch.equal(together[:, :1], alone)
+        # Half a step of 1/127 on both sides; measured .010.
+        assert (together - linear(rows)).norm() < 0.02 * linear(rows).norm()
+
+
+def test_rows_of_zeros_stay_zeros_in_int8() -> None:
+    layer = Int8Linear(nn.Linear(16, 8, bias=False))
+    assert torch.equal(layer(torch.zeros(2, 16)), torch.zeros(2, 8))
 
 
 @pytest.mark.parametrize("device", ["cuda", "cuda:1"] * (not torch.cuda.is_available()) + ["quantum"])

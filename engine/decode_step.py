@@ -1,0 +1,125 @@
+"""One token for every answer in progress: as it comes on the CPU, recorded and replayed on a CUDA device.
+
+A step of a large model is hundreds of small kernels, and to launch them takes a GPU longer than to run them. A CUDA
+graph launches them at once, but only with the shapes and addresses with which it was recorded. So rows are filled up to
+a power of two, the cache is read up to a round length, and ids and positions are copied to where they were before.
+
+Legend: `B` rows, `D` hidden size, `V` vocabulary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from engine.model.llama import SlotCache, forward
+
+_READ = 128
+"""The cache is read up to a multiple of so many tokens."""
+_WARM_UP = 2
+"""Steps before a recording, in which libraries choose their kernels and take their workspaces."""
+
+
+class DecodeStep(Protocol):
+    """Reads the last token of the rows in the first `B` slots."""
+
+    def __call__(self, ids: Sequence[int], positions: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """`B` tokens at their positions to states `(B, D)` and logits `(B, V)`; valid until the next call."""
+        ...
+
+
+class PlainStep:
+    """Runs the layers on just what is there."""
+
+    def __init__(self, language: PreTrainedModel, cache: SlotCache) -> None:
+        self._language, self._cache = language, cache
+        self._table: Any = language.get_input_embeddings()
+
+    def __call__(self, ids: Sequence[int], positions: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """See `DecodeStep`."""
+        device = self._table.weight.device
+        place = torch.tensor(positions, device=device)[:, None]
+        return _step(self._language, self._cache, torch.tensor(ids, device=device)[:, None], place, max(positions) + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Recording:
+    replay: Callable[[], None]
+    states: Tensor
+    logits: Tensor
+
+
+class RecordedStep:
+    """Runs the layers in a few fixed shapes, each of them recorded once.
+
+    On a CPU nothing can be recorded, and the same fixed shapes are run as they come.
+
+    Args:
+        language: the causal LM; its layers must not look at their numbers, as 8-bit layers of bitsandbytes do.
+        cache: of `slots` slots; rows that are filled up write to its free slots, where nothing counts.
+        slots: most rows.
+    """
+
+    def __init__(self, language: PreTrainedModel, cache: SlotCache, slots: int) -> None:
+        self._language, self._cache, self._slots = language, cache, slots
+        table: Any = language.get_input_embeddings()
+        self._device: torch.device = table.weight.device
+        self._ids = torch.zeros(slots, 1, dtype=torch.long, device=self._device)
+        self._positions = torch.zeros_like(self._ids)
+        self._recordings: dict[tuple[int, int], _Recording] = {}
+        self._growth = cache.growth
+
+    def __call__(self, ids: Sequence[int], positions: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """See `DecodeStep`."""
+        if self._growth != self._cache.growth:
+            # The cache has moved, and recordings know its old address.
+            self._recordings.clear()
+            self._growth = self._cache.growth
+        rows = min(self._slots, 1 << (len(ids) - 1).bit_length())
+        seen = min(self._cache.length, -(-(max(positions) + 1) // _READ) * _READ)
+        spare = [0] * (rows - len(ids))
+        self._ids[:rows].copy_(torch.tensor([*ids, *spare])[:, None])
+        self._positions[:rows].copy_(torch.tensor([*positions, *spare])[:, None])
+        if (rows, seen) not in self._recordings:
+            self._recordings[rows, seen] = self._record(rows, seen)
+        recording = self._recordings[rows, seen]
+        recording.replay()
+        return recording.states[: len(ids)], recording.logits[: len(ids)]
+
+    def _record(self, rows: int, seen: int) -> _Recording:
+        def run() -> tuple[Tensor, Tensor]:
+            return _step(self._language, self._cache, self._ids[:rows], self._positions[:rows], seen)
+
+        if self._device.type != "cuda":
+            states, logits = run()
+
+            def again() -> None:
+                for kept, new in zip((states, logits), run(), strict=True):
+                    kept.copy_(new)
+
+            return _Recording(again, states, logits)
+        # To run a step twice writes the same keys and values to the same places.
+        beside = torch.cuda.Stream(self._device)
+        beside.wait_stream(torch.cuda.current_stream(self._device))
+        with torch.cuda.stream(beside):
+            for _ in range(_WARM_UP):
+                run()
+        torch.cuda.current_stream(self._device).wait_stream(beside)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            states, logits = run()
+        return _Recording(graph.replay, states, logits)
+
+
+def _step(
+    language: PreTrainedModel, cache: SlotCache, ids: Tensor, positions: Tensor, seen: int
+) -> tuple[Tensor, Tensor]:
+    """Ids and positions `(B, 1)`; the cache is read up to `seen`."""
+    embedded = language.get_input_embeddings()(ids)
+    states = forward(language, cache, slice(0, len(ids)), embedded, positions, seen)[:, -1]
+    return states, language.lm_head(states)
