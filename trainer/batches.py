@@ -32,6 +32,7 @@ class Example:
     """One photograph with the conversations that fit into its row.
 
     Attributes:
+        name: of the photograph, for messages.
         kind: the set that it comes from.
         pixels: `(3, S, S)`.
         view: `(3, s, s)`, the CLIP view, or None where the model does not need one.
@@ -40,10 +41,11 @@ class Example:
         segment: the number of the segment of each id, from 1.
         position: the position of each id.
         labels: the id to be predicted AT each id, or -1.
-        seg_states: indices into `ids` of the states that drive masks.
+        seg_states: indices into `ids` of the states that drive the known masks.
         targets: the `N` masks, in the order of `seg_states`.
     """
 
+    name: str
     kind: str
     pixels: Tensor
     view: Tensor | None
@@ -60,6 +62,7 @@ class Example:
 class Batch:
     """Tensors of a step; flat indices run over `B * L`."""
 
+    names: tuple[str, ...]
     kinds: tuple[str, ...]
     pixels: Tensor  # (B, 3, S, S)
     view: Tensor | None  # (B, 3, s, s)
@@ -124,23 +127,27 @@ class ExampleWriter:
                 continue
             number = segment[-1] + 1 if segment else 1
             start = len(ids)
-            seg_states += [
+            states = [
                 start + i + self._config.seg_state_offset
                 for i, token in enumerate(whole)
                 if token == self._seg and text.learned[i]
             ]
+            if len(states) != len(conversation.masks):
+                raise ValueError(f"{scene.name}: {len(states)} [SEG] tokens but {len(conversation.masks)} masks")
+            for state, mask in zip(states, conversation.masks, strict=True):
+                if mask is not None:
+                    seg_states.append(state)
+                    masks.append(mask)
             ids += whole
             segment += [number] * len(whole)
             position += range(self.prefix_length, self.prefix_length + len(whole))
             # An id predicts the next one, where that belongs to an answer; the last one predicts nothing.
             labels += [after if learned else -1 for after, learned in zip(whole[1:], text.learned[1:], strict=True)]
             labels += [-1]
-            masks += conversation.masks
-        if len(masks) != len(seg_states):
-            raise ValueError(f"{scene.name}: {len(seg_states)} [SEG] tokens but {len(masks)} masks")
         views = make_views(scene.image, self._config)
         pixel = self._config.pixel_encoder
         return Example(
+            name=scene.name,
             kind=scene.kind,
             pixels=views.pixels,
             view=views.clip,
@@ -184,6 +191,7 @@ def collate(examples: Sequence[Example], prefix: int, pad: int) -> Batch:
     attention = same & torch.ones(length, length, dtype=torch.bool).tril()
     views = [example.view for example in examples if example.view is not None]
     return Batch(
+        names=tuple(example.name for example in examples),
         kinds=tuple(example.kind for example in examples),
         pixels=torch.stack([example.pixels for example in examples]),
         view=torch.stack(views) if views else None,

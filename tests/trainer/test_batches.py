@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -76,6 +78,18 @@ def test_labels_and_mask_states_stand_where_they_are_predicted() -> None:
             assert example.segment[place + 1] == example.segment[place]
 
 
+def test_an_unknown_mask_trains_the_words_alone() -> None:
+    talk = Conversation(
+        Task.GCG, "Segment the mat.", "<p> a dog </p> [SEG] sits on <p> the mat </p> [SEG].", (None, MASK)
+    )
+    writer = ExampleWriter(NANO, TOKENIZER, text_tokens=200)
+    example, known = writer.write(_scene(), [talk]), writer.write(_scene(), [replace(talk, masks=(~MASK, MASK))])
+    assert (example.labels, example.ids) == (known.labels, known.ids)
+    assert example.seg_states == known.seg_states[1:]
+    assert isinstance(example.targets, LowResTargets) and isinstance(known.targets, LowResTargets)
+    assert torch.equal(example.targets.masks, known.targets.masks[1:])
+
+
 def test_masks_and_padding_in_the_low_res_frame() -> None:
     example = ExampleWriter(NANO, TOKENIZER, text_tokens=200).write(_scene(), TALK[:1])
     targets = example.targets
@@ -110,6 +124,6 @@ def test_masks_are_counted_over_all_answers_and_spare_ones_may_be_left_out() -> 
         Conversation(Task.REFERRING, turns[1].question, turns[1].answer, (MASK, MASK, MASK), (turns[0],))
     talk = without_spare_masks(Task.REFERRING, turns, [MASK, ~MASK, MASK])
     assert talk.turns == tuple(turns)
-    assert [bool(mask[0, 0]) for mask in talk.masks] == [True, False]
+    assert [bool(mask[0, 0]) for mask in talk.known_masks] == [True, False]
     with pytest.raises(ValueError, match="needs 2 masks, not 1"):
         without_spare_masks(Task.REFERRING, turns, [MASK])

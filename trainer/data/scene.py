@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-Kind = Literal["ccp", "camvid", "coco", "person", "captions"]
+Kind = Literal["ccp", "camvid", "coco", "person", "captions", "records"]
 
 IGNORE = 255
 """Value of `Scene.semantic` where the class is unknown."""
@@ -37,7 +37,7 @@ class Scene:
 
     Attributes:
         name: the file's name.
-        kind: the set, which decides what may be asked.
+        kind: the set, which decides what may be asked; of `records`, what is asked is written there.
         image: `H x W x 3` uint8 RGB.
         things: the annotated regions that are large enough to name.
         captions: what people wrote about the photograph.

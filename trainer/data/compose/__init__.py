@@ -18,6 +18,7 @@ from trainer.data.compose.reasoning import reason_about
 from trainer.data.compose.segcap import fine_person, fine_thing, gcg, panoptic
 from trainer.data.compose.segmentation import deny, instance, multiple, refer, semantic
 from trainer.data.compose.text import chat, random_region
+from trainer.data.compose.unmasked import unmasked_chat, unmasked_grounded, unmasked_refer
 from trainer.data.compose.view import View
 from trainer.data.scene import Kind, Scene
 
@@ -131,5 +132,5 @@ _PLANS: dict[Kind, tuple[tuple[_Maker, ...], tuple[_Maker, ...], int]] = {
         4,
     ),
     "person": ((_gcg, _refer, caption), (), 0),
-    "captions": ((caption, caption), (), 0),
+    "captions": ((caption, unmasked_refer), (unmasked_refer, unmasked_chat, unmasked_grounded, caption), 3),
 }

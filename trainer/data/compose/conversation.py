@@ -17,14 +17,15 @@ class Conversation:
     """A question and its answer in USCDF, and the turns before them.
 
     Attributes:
-        masks: one `H x W` bool per `[SEG]` of all answers, in order.
+        masks: one `H x W` bool per `[SEG]` of all answers, in order; None where it is not known: words are learned
+            there, and no mask.
         history: earlier questions and answers, which are learned as well.
     """
 
     task: Task
     instruction: str
     answer: str
-    masks: tuple[np.ndarray, ...] = ()
+    masks: tuple[np.ndarray | None, ...] = ()
     history: tuple[Turn, ...] = ()
 
     def __post_init__(self) -> None:
@@ -32,6 +33,18 @@ class Conversation:
         if needed != len(self.masks):
             answers = " ".join(turn.answer for turn in self.turns)
             raise ValueError(f"{answers!r} needs {needed} masks, not {len(self.masks)}")
+
+    @property
+    def known_masks(self) -> tuple[np.ndarray, ...]:
+        """The masks, where each of them is known.
+
+        Raises:
+            ValueError: if one is not.
+        """
+        known = tuple(mask for mask in self.masks if mask is not None)
+        if len(known) != len(self.masks):
+            raise ValueError(f"{self.answer!r} has masks that are not known")
+        return known
 
     @property
     def turns(self) -> tuple[Turn, ...]:
@@ -44,7 +57,7 @@ class Part:
     """A phrase to write, with its masks."""
 
     phrase: str
-    masks: tuple[np.ndarray, ...]
+    masks: tuple[np.ndarray | None, ...]
 
 
 def conversation(
@@ -62,7 +75,7 @@ def conversation(
     return Conversation(task, instruction(task, label=label, box=box, wording=wording), compose(pieces), masks)
 
 
-def without_spare_masks(task: Task, turns: Sequence[Turn], masks: Sequence[np.ndarray]) -> Conversation:
+def without_spare_masks(task: Task, turns: Sequence[Turn], masks: Sequence[np.ndarray | None]) -> Conversation:
     """A conversation of a data set that may have more masks than its answers name: the last masks are left out."""
     *history, last = turns
     return Conversation(task, last.question, last.answer, tuple(masks[: _segs(turns)]), tuple(history))

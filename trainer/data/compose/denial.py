@@ -5,6 +5,7 @@ A label's name alone must never tell the answer, so a label is denied about as o
 
 from __future__ import annotations
 
+from collections.abc import Set
 from functools import lru_cache
 
 import numpy as np
@@ -89,9 +90,14 @@ def deniable(view: View) -> dict[str, float]:
 def _deniable(kind: Kind, seen: frozenset[str]) -> dict[str, float]:
     tables: dict[Kind, dict[str, float]] = {"ccp": CCP, "coco": COCO, "camvid": CAMVID}
     table = tables.get(kind, {})
-    unsafe = seen.union(*(group for group in _LOOKALIKES if group & seen))
+    unsafe = lookalikes(seen)
     # Affirmed in `p` of the photographs and deniable in at most `1 - p`: the quotient evens that out.
     return {label: p / (105 - p) for label, p in table.items() if label not in unsafe}
+
+
+def lookalikes(seen: Set[str]) -> Set[str]:
+    """These labels, and all that may pass for one of them."""
+    return frozenset(seen).union(*(group for group in _LOOKALIKES if group & seen))
 
 
 def surely_absent(view: View, label: str) -> bool:
