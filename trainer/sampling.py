@@ -1,91 +1,129 @@
-"""The stream of training examples: example number `n` is a function of the seed and `n` alone.
+"""The stream of training batches: a function of the mixture and of their numbers alone.
 
-So a run that was killed continues with the very examples that it would have seen.
+Rows of a batch are padded to its longest, so batches are made of rows of like length: the examples of a window of
+`WINDOW` optimiser steps are sorted by length and cut into steps, and the steps shuffled. A step is cut into the
+batches of the processes, and of the parts in which a process takes its share; so a step has the same examples whatever
+the cut.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator
+from itertools import chain
+from typing import TypeVar
 
 import numpy as np
 from torch.utils.data import DataLoader, Dataset
 
 from trainer.batches import Batch, Example, ExampleWriter, collate
-from trainer.data.augment import augment
-from trainer.data.compose import conversations
-from trainer.data.folders import Folder
-from trainer.recipe import SetName
+from trainer.data.mixture import Mixture
 
+WINDOW = 8
 
-class _Examples(Dataset[Example]):
-    def __init__(
-        self, sets: Mapping[str, Folder], rates: Mapping[SetName, float], writer: ExampleWriter, size: int, seed: int
-    ) -> None:
-        self._sets = sets
-        self._names = sorted(rates)
-        total = sum(rates.values())
-        self._rates = [rates[name] / total for name in self._names]
-        self._writer, self._size, self._seed = writer, size, seed
-
-    def __getitem__(self, number: int) -> Example:
-        rng = np.random.default_rng([self._seed, number])
-        while True:
-            scenes = self._sets[self._names[rng.choice(len(self._names), p=self._rates)]]
-            scene = scenes.load(scenes.items[rng.integers(len(scenes.items))])
-            scene = augment(scene, rng, self._size, train=True)
-            found = conversations(scene, rng)
-            # A crop may leave nothing to talk about.
-            if found:
-                return self._writer.write(scene, found)
+_STEPS = 3  # what the generator is for; the mixture has the numbers before
+_T = TypeVar("_T")
 
 
 def batches(
-    folders: Mapping[str, Folder],
-    rates: Mapping[SetName, float],
+    mixture: Mixture,
     writer: ExampleWriter,
     *,
-    size: int,
-    seed: int,
     pad: int,
     batch_size: int,
     first: int,
     last: int,
     workers: int,
+    rank: int = 0,
+    ranks: int = 1,
+    accumulate: int = 1,
 ) -> Iterator[Batch]:
-    """Batches number `first` to `last - 1` of the run.
+    """Batches number `first` to `last - 1` of one process of the run.
 
     Args:
-        folders: the sets, by name.
-        rates: how often each set is drawn.
-        writer: makes examples.
-        size: longest side of a photograph in pixels.
-        seed: of the whole run.
+        mixture: draws examples.
+        writer: makes them tensors.
         pad: id of the padding token.
-        batch_size: photographs a batch.
-        first, last: half-open range of steps.
-        workers: loader processes.
+        batch_size: photographs a batch; a step has `batch_size * ranks * accumulate`.
+        first, last: half-open range of batches; step `i` has those from `i * accumulate`.
+        workers: loader processes; they don't change what comes.
+        rank, ranks: which process this is, of how many.
+        accumulate: batches of a process in a step.
     """
-    dataset = _Examples(folders, rates, writer, size, seed)
-    loader: DataLoader[Any] = DataLoader(
-        dataset,
-        batch_sampler=_steps(batch_size, first, last),
+    # Where lengths are known only once examples are made, one worker makes a window, so that no other does so again.
+    together = 1 if mixture.lengths_known else WINDOW * accumulate
+    groups = range(first // together, -(-last // together))
+    loader: DataLoader[list[Batch]] = DataLoader(
+        _Groups(_Maker(mixture, writer, pad, batch_size, rank, ranks, accumulate), first, last, together),
+        batch_size=None,
+        sampler=groups,
         num_workers=workers,
-        collate_fn=_Collate(writer.prefix_length, pad),
-        prefetch_factor=4 if workers else None,
+        collate_fn=_unchanged,
+        prefetch_factor=(4 if together == 1 else 1) if workers else None,
     )
-    yield from loader
+    return chain.from_iterable(loader)
 
 
-def _steps(batch_size: int, first: int, last: int) -> Sequence[list[int]]:
-    return [list(range(step * batch_size, (step + 1) * batch_size)) for step in range(first, last)]
+class _Maker:
+    """Makes any batch; what it remembers of a window only saves time."""
+
+    def __init__(
+        self,
+        mixture: Mixture,
+        writer: ExampleWriter,
+        pad: int,
+        batch_size: int,
+        rank: int,
+        ranks: int,
+        accumulate: int,
+    ) -> None:
+        self._mixture, self._writer, self._pad = mixture, writer, pad
+        self._batch_size, self._rank, self._ranks, self._accumulate = batch_size, rank, ranks, accumulate
+        self._window = -1
+        self._order = np.empty(0, np.int64)
+        self._made: dict[int, Example] = {}
+
+    def make(self, number: int) -> Batch:
+        step, part = divmod(number, self._accumulate)
+        window, place = divmod(step, WINDOW)
+        if window != self._window:
+            self._plan(window)
+        cut = self._order.reshape(WINDOW, -1, self._batch_size)[place, part * self._ranks + self._rank]
+        examples = [self._made.pop(n) if n in self._made else self._example(n) for n in cut.tolist()]
+        return collate(examples, self._writer.prefix_length, self._pad)
+
+    def _plan(self, window: int) -> None:
+        """Put the numbers of a window's examples in order."""
+        self._made.clear()
+        size = self._batch_size * self._ranks * self._accumulate
+        numbers = np.arange(window * WINDOW * size, (window + 1) * WINDOW * size)
+        lengths = [self._length(int(number)) for number in numbers]
+        steps = np.random.default_rng([self._mixture.seed, _STEPS, window]).permutation(WINDOW)
+        self._order = numbers[np.argsort(lengths, kind="stable")].reshape(WINDOW, size)[steps]
+        self._window = window
+
+    def _length(self, number: int) -> int:
+        known = self._mixture.length(number) if self._mixture.lengths_known else None
+        if known is None:
+            self._made[number] = self._example(number)
+            known = len(self._made[number].ids)
+        return known
+
+    def _example(self, number: int) -> Example:
+        drawn = self._mixture.draw(number)
+        return self._writer.write(drawn.scene, drawn.conversations)
 
 
-class _Collate:
-    """Picklable, for loader processes."""
+class _Groups(Dataset[list[Batch]]):
+    """Batches that are made by one worker, one after the other."""
 
-    def __init__(self, prefix: int, pad: int) -> None:
-        self._prefix, self._pad = prefix, pad
+    def __init__(self, maker: _Maker, first: int, last: int, together: int) -> None:
+        self._maker, self._first, self._last, self._together = maker, first, last, together
 
-    def __call__(self, examples: Sequence[Example]) -> Batch:
-        return collate(examples, self._prefix, self._pad)
+    def __getitem__(self, group: int) -> list[Batch]:
+        start = group * self._together
+        wanted = range(max(start, self._first), min(start + self._together, self._last))
+        return [self._maker.make(number) for number in wanted]
+
+
+def _unchanged(group: _T) -> _T:
+    return group

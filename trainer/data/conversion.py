@@ -1,0 +1,61 @@
+"""`mglmm data convert`: the files of a data set become training records on disk."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from engine.prompts import TEMPLATES
+from trainer.data.formats import open_format
+from trainer.data.formats.base import Skipped
+from trainer.data.formats.coco_file import is_usable
+from trainer.data.record import Record
+from trainer.data.shards import Info, Skip, write_shards
+
+
+def convert(
+    name: str, source: Path, out: Path, *, template: str, tool: str, advance: Callable[[], None] = lambda: None
+) -> Info:
+    """Read a data set through its adapter and write it as training records.
+
+    Args:
+        name: of the adapter.
+        source: its folder, photographs included.
+        out: where the records go; must not be there or be empty.
+        template: whose wordings the questions get.
+        tool: name and version of this program.
+        advance: called for each photograph.
+
+    Raises:
+        UsageError: if the source is not of this format, nothing of it can be used, or `out` holds something.
+    """
+    form = open_format(name)
+    skipped = Skipped()
+    records = form.read(source, TEMPLATES[template].families, skipped)
+    # As the user means it: a folder named from the root stays where it is when the records move.
+    images = os.fspath(source) if source.is_absolute() else os.path.relpath(source, out)
+    return write_shards(
+        out,
+        _with_photograph(records, source, skipped, advance),
+        format_name=name,
+        template=template,
+        images=images,
+        tool=tool,
+        skips=lambda: [Skip(*reason) for reason in skipped.reasons()],
+    )
+
+
+def _with_photograph(
+    records: Iterable[Record], source: Path, skipped: Skipped, advance: Callable[[], None]
+) -> Iterator[Record]:
+    """Only records whose photograph is there and of their size, whatever the adapter has looked at."""
+    good = None
+    for record in records:
+        photograph = record.image, record.height, record.width
+        if photograph != good:
+            if not is_usable(source, *photograph, f"{record.source} ({record.image})", skipped):
+                continue
+            good = photograph
+            advance()
+        yield record

@@ -1,0 +1,137 @@
+"""`coco-panoptic`: things and stuff of COCO, every pixel in one segment.
+
+    annotations/panoptic_train2017.json        COCO layout; categories have `isthing`, and an annotation is a picture:
+        {"image_id": 9, "file_name": "9.png", "segments_info": [{"id": 3937500, "category_id": 1, "iscrowd": 0}]}
+    annotations/panoptic_train2017/NAME.png    the segment's id is red + 256 green + 65536 blue; black is no segment
+    train2017/NAME.jpg
+
+The training photographs are read, or those for validation where they are alone.
+
+Link: https://github.com/cocodataset/panopticapi
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from engine.masks.rle import encode
+from engine.prompts import Families, Task
+from engine.records import RLE
+from trainer.data.formats.asking import Photograph, Questions, left_to_right
+from trainer.data.formats.base import Format, Skipped
+from trainer.data.formats.coco_file import CocoAnnotation, CocoFile, first_of, is_usable, read_coco
+from trainer.data.formats.coco_stuff import spoken
+from trainer.data.formats.objects import Group, Objects
+from trainer.data.record import Record
+
+
+@dataclass(frozen=True, slots=True)
+class _Segment:
+    """Part of a photograph; `mask` is None where it has no pixel."""
+
+    label: str
+    thing: bool
+    crowd: bool
+    mask: RLE | None
+
+
+def _read(root: Path, families: Families, skipped: Skipped) -> Iterator[Record]:
+    name = first_of(root, "annotations/panoptic_train2017.json", "annotations/panoptic_val2017.json")
+    maps = first_of(root, name.removesuffix(".json"))
+    images = first_of(root, maps.removeprefix("annotations/panoptic_"))
+    file = read_coco(root / name, skipped)
+    objects = Objects(Questions(families, skipped), skipped)
+    for image in file.images:
+        source = f"{file.name}: image {image.id}"
+        photograph = Photograph(f"{images}/{image.file_name}", image.height, image.width)
+        try:
+            groups = _grouped(_segments(root / maps, file, photograph, file.annotations.get(image.id, ()), skipped))
+        except ValueError as error:
+            skipped.add(source, str(error))
+            continue
+        if not is_usable(root, photograph.path, image.height, image.width, source, skipped):
+            continue
+        for ask in (objects.semantic, objects.instance, objects.panoptic, objects.gcg, objects.named):
+            yield from ask(photograph, groups, source)
+
+
+def _segments(
+    maps: Path, file: CocoFile, photograph: Photograph, annotations: Sequence[CocoAnnotation], skipped: Skipped
+) -> list[_Segment]:
+    """The segments of a photograph, in the file's order.
+
+    Raises:
+        ValueError: if its annotation or picture of segments can't be used.
+    """
+    if len(annotations) != 1:
+        raise ValueError("no annotation, or more than one")
+    raw = annotations[0].raw
+    entries = raw.get("segments_info")
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise ValueError("no list of segments")
+    if not all(isinstance(entry.get(key), int) for entry in entries for key in ("id", "category_id")):
+        raise ValueError("a segment without a number and a category")
+    ids = _ids(maps / str(raw.get("file_name")))
+    if ids.shape != (photograph.height, photograph.width):
+        raise ValueError("a picture of segments of another size than its photograph")
+    segments = []
+    for entry in entries:
+        category = file.categories.get(entry["category_id"])
+        if category is None:
+            raise ValueError("a segment whose category is not among the categories")
+        pixels = ids == entry["id"]
+        if not pixels.any():
+            skipped.add(f"{file.name}: segment {entry['id']} of {raw['file_name']}", "a segment without a pixel")
+        mask = encode(pixels[None])[0] if pixels.any() else None
+        crowd, thing = bool(entry.get("iscrowd", 0)), bool(category.get("isthing", 1))
+        segments.append(_Segment(spoken(category["name"]), thing, crowd, mask))
+    if not segments:
+        raise ValueError("no segment")
+    return segments
+
+
+def _ids(path: Path) -> np.ndarray:
+    try:
+        with Image.open(path) as picture:
+            if picture.mode != "RGB":
+                raise ValueError("a picture of segments that is not in three colours")
+            colours = np.asarray(picture, np.int64)
+    except FileNotFoundError:
+        raise ValueError("no picture of segments") from None
+    except (UnidentifiedImageError, OSError, SyntaxError):
+        raise ValueError("a picture of segments that can't be read") from None
+    return colours @ np.array([1, 256, 65536])
+
+
+def _grouped(segments: Sequence[_Segment]) -> list[Group]:
+    groups = []
+    for label in dict.fromkeys(segment.label for segment in segments):
+        alike = [segment for segment in segments if segment.label == label]
+        members = [segment.mask for segment in alike if segment.mask and segment.thing and not segment.crowd]
+        rest = [segment.mask for segment in alike if segment.mask and (segment.crowd or not segment.thing)]
+        stuff, complete = not any(segment.thing for segment in alike), all(segment.mask for segment in alike)
+        groups.append(Group(label, left_to_right(members), tuple(rest), stuff, complete))
+    return groups
+
+
+FORMATS: tuple[Format, ...] = (
+    Format(
+        name="coco-panoptic",
+        link="https://github.com/cocodataset/panopticapi",
+        layout="annotations/panoptic_train2017.json and panoptic_train2017/*.png beside it, train2017/*.jpg",
+        tasks=(
+            Task.SEMANTIC,
+            Task.INSTANCE,
+            Task.PANOPTIC_SEGCAP,
+            Task.GCG,
+            Task.REFERRING,
+            Task.MULTIPLE,
+        ),
+        read=_read,
+    ),
+)

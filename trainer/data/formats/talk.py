@@ -1,0 +1,110 @@
+"""Records whose answers are text alone: captions, descriptions of regions, talks."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from engine.errors import UsageError
+from engine.grammar import PHRASE_CLOSE, PHRASE_OPEN, SEG
+from engine.prompts import IMAGE, REGION, Box, Families, Task, instruction
+from engine.sequence import Turn
+from trainer.data.formats.asking import Photograph
+from trainer.data.formats.base import Skipped
+from trainer.data.formats.reading import image_size
+from trainer.data.record import Record
+
+_TAGS = (PHRASE_OPEN, PHRASE_CLOSE, SEG, IMAGE, REGION)
+
+
+class Talks:
+    """Makes the records of one data set. Questions that are not written there take the wordings of their task in turn.
+
+    Args:
+        families: the wordings.
+        skipped: gets what can't be used.
+    """
+
+    def __init__(self, families: Families, skipped: Skipped) -> None:
+        self._families = families
+        self._skipped = skipped
+        self._asked: Counter[Task] = Counter()
+
+    def caption(self, photograph: Photograph, text: Any, source: str) -> Iterator[Record]:
+        """What the whole photograph shows."""
+        yield from self._answer(photograph, Task.CAPTION, text, None, source)
+
+    def region(self, photograph: Photograph, corners: Any, text: Any, source: str) -> Iterator[Record]:
+        """What a part of it shows.
+
+        Args:
+            corners: left, top, width and height in pixels, as COCO writes a box.
+        """
+        try:
+            box = box_of(corners, photograph)
+        except ValueError as error:
+            self._skipped.add(source, str(error))
+            return
+        yield from self._answer(photograph, Task.REGION, text, box, source)
+
+    def talk(self, photograph: Photograph, texts: Sequence[Any], source: str) -> Iterator[Record]:
+        """Questions and answers in turn, as they are written."""
+        if not texts or len(texts) % 2:
+            self._skipped.add(source, "questions and answers are not in pairs")
+        elif not all(isinstance(text, str) and text.strip() for text in texts):
+            self._skipped.add(source, "no text")
+        elif any(tag in text for text in texts for tag in _TAGS):
+            self._skipped.add(source, "text that holds a tag of the prompts or answers")
+        else:
+            pairs = zip(texts[::2], texts[1::2], strict=True)
+            turns = tuple(Turn(question.strip(), answer.strip()) for question, answer in pairs)
+            yield Record(photograph.path, photograph.height, photograph.width, Task.CONVERSATION, turns, (), source)
+
+    def _answer(self, photograph: Photograph, task: Task, text: Any, box: Box | None, source: str) -> Iterator[Record]:
+        if not isinstance(text, str) or not text.strip():
+            self._skipped.add(source, "no text")
+        elif any(tag in text for tag in _TAGS):
+            self._skipped.add(source, "text that holds a tag of the prompts or answers")
+        else:
+            question = instruction(task, box=box, wording=self._asked[task], families=self._families)
+            self._asked[task] += 1
+            # Wordings of models with a region encoder have a placeholder; records name regions in words.
+            turn = Turn(question.replace(REGION, str(box)), " ".join(text.split()))
+            yield Record(photograph.path, photograph.height, photograph.width, task, (turn,), (), source)
+
+
+def box_of(corners: Any, photograph: Photograph) -> Box:
+    """The part of a box (left, top, width, height in pixels) that lies inside the photograph.
+
+    Raises:
+        ValueError: if that is nothing, or these are not four numbers.
+    """
+    if not isinstance(corners, list | tuple) or len(corners) != 4:
+        raise ValueError("a box that is not four numbers")
+    if not all(isinstance(value, int | float) for value in corners):
+        raise ValueError("a box that is not four numbers")
+    left, top, width, height = corners
+    right, bottom = left + width, top + height
+    try:
+        return Box(
+            left=max(0.0, left / photograph.width),
+            top=max(0.0, top / photograph.height),
+            right=min(1.0, right / photograph.width),
+            bottom=min(1.0, bottom / photograph.height),
+        )
+    except ValueError:
+        raise ValueError("a box without area inside the photograph") from None
+
+
+def find_photograph(root: Path, paths: Sequence[str], source: str, skipped: Skipped) -> Photograph | None:
+    """The first of these paths below `root` at which there is a photograph, with its size; None is noted."""
+    for path in paths:
+        try:
+            height, width = image_size(root / path)
+        except UsageError:
+            continue
+        return Photograph(path, height, width)
+    skipped.add(source, "its photograph is missing or broken")
+    return None
