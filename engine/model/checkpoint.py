@@ -100,7 +100,7 @@ def load(model: str, *, precision: Precision = Precision.FLOAT32, device: str = 
         network = MGLMM(config)
     if tokenizer.size > (rows := network.language_model.config.vocab_size):
         raise UsageError(f"{folder}: the tokenizer has {tokenizer.size} tokens, config.json asks for {rows}")
-    _load_weights(network, own_state(network), folder, precision)
+    _load_weights(network, folder, precision)
     network.language_model.tie_weights()
     if precision.quantised and (folder / adapter.ADAPTER_CONFIG).is_file():
         raise UsageError(
@@ -137,8 +137,7 @@ def load_mask_head(folder: Path) -> tuple[ModelConfig, MaskHead]:
     config = read_config(folder / CONFIG)
     _check_fit(folder, config)
     head = build_mask_head(config)
-    own = {f"{HEAD}{name}": tensor for name, tensor in head.state_dict().items()}
-    _load_weights(head, own, folder, Precision.FLOAT32, HEAD)
+    _load_weights(head, folder, Precision.FLOAT32, HEAD)
     return config, head.eval()
 
 
@@ -230,30 +229,17 @@ def _own(model: MGLMM, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return own
 
 
-def _load_weights(
-    module: nn.Module, own: Mapping[str, Tensor], folder: Path, precision: Precision, prefix: str = ""
-) -> None:
-    """Put the stored tensors in the place of the module's, one at a time.
+def _load_weights(module: nn.Module, folder: Path, precision: Precision, prefix: str = "") -> None:
+    """Put the stored tensors in the place of the module's, one at a time; `_check_fit` comes before.
 
     Args:
         module: its tensors may be empty.
-        own: them, by their stored names.
         folder: of the model.
         precision: of the weights in memory.
         prefix: what the stored names of this module begin with; other tensors are left alone.
     """
-    missing = set(own)
-    for path, name, tensor in read_tensors(folder, prefix):
-        if name not in missing:
-            raise UsageError(f"{path}: unknown tensor {name}: not of this config.json")
-        if tensor.shape != own[name].shape:
-            raise UsageError(f"{path}: {name} is {tuple(tensor.shape)}, config.json asks for {tuple(own[name].shape)}")
-        missing.remove(name)
+    for _, name, tensor in read_tensors(folder, prefix):
         _assign(module, name.removeprefix(prefix), tensor.to(stored_as(name, tensor.dtype, precision)))
-    if missing:
-        raise UsageError(
-            f"{folder}: {len(missing)} missing tensors, the first is {min(missing)}: not of this config.json"
-        )
 
 
 def _check_fit(folder: Path, config: ModelConfig) -> None:

@@ -16,13 +16,14 @@ from PIL import Image, UnidentifiedImageError
 from pycocotools import mask as coco_mask
 
 from engine.errors import UsageError
-from engine.masks.rle import area
+from engine.masks import rle
 from engine.records import RLE
 from trainer.data.formats.base import Skipped
 
 _T = TypeVar("_T")
 
 _ORIENTATION = 0x0112
+_NOT_FILLED = "a mask whose counts do not fill it"
 _SIDEWAYS = frozenset({5, 6, 7, 8})
 
 
@@ -153,10 +154,10 @@ def coco_to_rle(segmentation: Any, height: int, width: int) -> RLE:
         ValueError: if it is none of these or is not of this size.
     """
     if isinstance(segmentation, Mapping):
-        rle = run_lengths(segmentation)
-        if (rle.height, rle.width) != (height, width):
+        found = run_lengths(segmentation)
+        if (found.height, found.width) != (height, width):
             raise ValueError("a mask of another size than its photograph")
-        return rle
+        return found
     if isinstance(segmentation, list):
         return polygons_to_rle(segmentation, height, width)
     raise ValueError(f"a mask that is {type(segmentation).__name__}")
@@ -181,38 +182,42 @@ def run_lengths(segmentation: Any) -> RLE:
         runs = np.asarray(counts)
         if runs.ndim != 1 or not len(runs) or not np.issubdtype(runs.dtype, np.integer):
             raise ValueError("a mask whose counts are not run lengths")
-        _check_runs(runs, height, width)
-        counts = coco_mask.frPyObjects({"size": [height, width], "counts": counts}, height, width)["counts"]
-    else:
-        counts = counts.encode("ascii", "replace") if isinstance(counts, str) else counts
-        if not isinstance(counts, bytes):
-            raise ValueError("a mask without size and counts")
-        _check_runs(_decompress(counts), height, width)
-    return RLE(height, width, counts.decode("ascii"))
+        if (runs < 0).any() or int(runs.sum()) != height * width:
+            raise ValueError(_NOT_FILLED)
+        return _rle(coco_mask.frPyObjects({"size": [height, width], "counts": counts}, height, width))
+    counts = counts.decode("ascii", "replace") if isinstance(counts, bytes) else counts
+    if not isinstance(counts, str):
+        raise ValueError("a mask without size and counts")
+    found = RLE(height, width, counts)
+    try:
+        rle.run_lengths(found)
+    except ValueError:
+        raise ValueError(_NOT_FILLED) from None
+    return found
 
 
-def union(rles: Sequence[RLE]) -> RLE:
+def union(masks: Sequence[RLE]) -> RLE:
     """All pixels of masks of one size.
 
     Raises:
         ValueError: if there is none, or sizes differ.
     """
-    if not rles:
+    if not masks:
         raise ValueError("no mask")
-    if len({(rle.height, rle.width) for rle in rles}) > 1:
+    if len({(mask.height, mask.width) for mask in masks}) > 1:
         raise ValueError("masks of different sizes")
-    return _merge([{"size": [rle.height, rle.width], "counts": rle.counts.encode("ascii")} for rle in rles])
+    return _merge([{"size": [mask.height, mask.width], "counts": mask.counts.encode("ascii")} for mask in masks])
 
 
-def visible(rle: RLE) -> RLE:
+def visible(mask: RLE) -> RLE:
     """The mask itself.
 
     Raises:
         ValueError: if it has no pixel.
     """
-    if not area(rle):
+    if not rle.area(mask):
         raise ValueError("an empty mask")
-    return rle
+    return mask
 
 
 def _check_polygon(polygon: Any, height: int, width: int) -> None:
@@ -230,32 +235,10 @@ def _check_polygon(polygon: Any, height: int, width: int) -> None:
         raise ValueError("a polygon far outside the photograph")
 
 
-def _check_runs(runs: np.ndarray, height: int, width: int) -> None:
-    # pycocotools gives back memory that was never written for counts that end early.
-    if (runs < 0).any() or int(runs.sum()) != height * width:
-        raise ValueError("a mask whose counts do not fill it")
-
-
-def _decompress(counts: bytes) -> np.ndarray:
-    """Run lengths of COCO's compressed form: groups of five bits, low first; differences to the run before last."""
-    digits = np.frombuffer(counts, np.uint8).astype(np.int64) - 48
-    if not len(digits) or (digits < 0).any() or (digits >= 64).any() or digits[-1] & 32:
-        raise ValueError("a mask whose counts are not run lengths")
-    ends = np.flatnonzero(digits < 32)
-    starts = np.concatenate([[0], ends[:-1] + 1])
-    lengths = ends - starts + 1
-    if lengths.max() > 8:
-        raise ValueError("a mask whose counts are not run lengths")
-    places = 5 * (np.arange(len(digits)) - np.repeat(starts, lengths))
-    runs = np.add.reduceat((digits & 31) << places, starts)
-    runs -= np.where(digits[ends] & 16, np.int64(1) << 5 * lengths, 0)
-    # Runs 0, 1 and 2 are stored as they are, every later one as the difference to the run two before it.
-    runs[1::2] = np.cumsum(runs[1::2])
-    runs[2::2] = np.cumsum(runs[2::2])
-    return runs
-
-
 def _merge(encoded: list[dict[str, Any]]) -> RLE:
-    merged = coco_mask.merge(encoded)
-    height, width = merged["size"]
-    return RLE(int(height), int(width), merged["counts"].decode("ascii"))
+    return _rle(coco_mask.merge(encoded))
+
+
+def _rle(encoded: Mapping[str, Any]) -> RLE:
+    height, width = encoded["size"]
+    return RLE(int(height), int(width), encoded["counts"].decode("ascii"))

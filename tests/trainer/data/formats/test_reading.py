@@ -73,9 +73,9 @@ def test_a_union_holds_all_pixels_once() -> None:
         ({"size": [HEIGHT, WIDTH], "counts": [-1, HEIGHT * WIDTH + 1]}, "do not fill"),
         ({"size": [HEIGHT, WIDTH], "counts": [1.5]}, "not run lengths"),
         ({"size": [HEIGHT, WIDTH], "counts": "04"}, "do not fill"),
-        ({"size": [HEIGHT, WIDTH], "counts": ""}, "not run lengths"),
-        ({"size": [HEIGHT, WIDTH], "counts": "é"}, "do not fill|not run lengths"),
-        ({"size": [HEIGHT, WIDTH], "counts": "PPPPPPPPPPPPPPPP"}, "not run lengths"),
+        ({"size": [HEIGHT, WIDTH], "counts": ""}, "do not fill"),
+        ({"size": [HEIGHT, WIDTH], "counts": "é"}, "do not fill"),
+        ({"size": [HEIGHT, WIDTH], "counts": "PPPPPPPPPPPPPPPP"}, "do not fill"),
         (rle(box(0, 0, 2, 2, 5, 5)), "another size"),
     ],
 )
