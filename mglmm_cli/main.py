@@ -22,8 +22,12 @@ cli = LazyGroup(
     context_settings=_SETTINGS,
     lazy={
         "segcap": LazyCommand("mglmm_cli.segcap:segcap", "Caption and segment folders of photographs."),
+        "status": LazyCommand("mglmm_cli.status:status", "Say how far the run of a folder is."),
+        "rebuild": LazyCommand("mglmm_cli.rebuild:rebuild", "Write a folder's outputs from its journal again."),
         "ask": LazyCommand("mglmm_cli.ask:ask", "Put questions about one photograph."),
+        "data": LazyCommand("mglmm_cli.data:data", "Make and look at training records."),
         "train": LazyCommand("mglmm_cli.train:train", "Train a model by a recipe."),
+        "merge": LazyCommand("mglmm_cli.merge:merge", "Merge a LoRA adapter into a model's weights."),
         "eval": LazyCommand("mglmm_cli.eval:evaluate", "Score a model on annotated photographs."),
         "doctor": LazyCommand("mglmm_cli.doctor:doctor", "Examine a model: sizes, memory, soundness."),
         "bench": LazyCommand("mglmm_cli.bench:bench", "Measure speed and memory, beside plain loops."),

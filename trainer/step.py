@@ -1,5 +1,8 @@
 """One training step's forward pass: a batch to its losses.
 
+A loss is a mean over all tokens, masks or photographs of an optimiser step, however many processes and parts of a batch
+they lie in: each part weighs what it holds (`Weights`).
+
 Legend: `B` photographs, `L` length of a row, `D` hidden size, `M` masks that are decoded, `C` channels of a prompt
 vector, `m` side of the low-res masks.
 """
@@ -9,13 +12,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from engine.model.mglmm import MGLMM, ImageFeatures
 from engine.sequence import Prefix
 from trainer.auxiliary import SemanticHead
 from trainer.batches import Batch
 from trainer.losses import alignment_losses, text_loss
+from trainer.overlap import ious
 from trainer.recipe import LossRecipe
 from trainer.targets import LowResTargets
 
@@ -46,9 +50,66 @@ class Losses:
     semantic: Tensor
     align: Tensor
 
-    def numbers(self) -> dict[str, float]:
-        """For the log."""
-        return {name: round(float(getattr(self, name).detach()), 5) for name in self.__slots__}
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """How much one part of a step's batch counts, for each kind of mean: its share of what is counted, times the number
+    of parts, since gradients are the mean over parts. With one part all are 1."""
+
+    text: float = 1.0
+    masks: float = 1.0
+    photographs: float = 1.0
+
+
+class TrainStep(nn.Module):
+    """The model and what training adds to it as one module, which is what several processes share.
+
+    Args:
+        model: its parts in the modes of `trainer.parts.set_modes`.
+        head: the auxiliary semantic head.
+        prefix: the model's prompt prefix.
+        losses: weights of the losses.
+    """
+
+    def __init__(self, model: MGLMM, head: SemanticHead, prefix: Prefix, losses: LossRecipe) -> None:
+        super().__init__()
+        self.model, self.head = model, head
+        self._prefix, self._losses = prefix, losses
+
+    def forward(self, batch: Batch, masks: Tensor, weights: Weights, *, measure: bool = False) -> dict[str, Tensor]:
+        """Losses of a part of a step's batch, each times what it counts for.
+
+        Args:
+            batch: the part.
+            masks: `(M,)` which of its `N` masks are decoded.
+            weights: what it counts for.
+            measure: compare the masks as well.
+
+        Returns:
+            each loss by its name, the weighted `total`, and if measured `ious` `(M,)`.
+        """
+        features = encode(self.model, batch, self._losses)
+        predicted = predict(self.model, self._prefix, batch, features, masks)
+        found = losses_of(self.model, self.head, batch, features, predicted, self._losses, masks)
+        each = {
+            "text": found.text * weights.text,
+            "bce": found.bce * weights.masks,
+            "dice": found.dice * weights.masks,
+            "semantic": found.semantic * weights.photographs,
+            "align": found.align * weights.masks,
+        }
+        result = {"total": combined(self._losses, **each), **{name: loss.detach() for name, loss in each.items()}}
+        if measure and predicted.low_res is not None:
+            result["ious"] = ious(batch.targets.pick(masks), predicted.low_res)
+        return result
+
+
+def combined(
+    weights: LossRecipe, *, text: Tensor, bce: Tensor, dice: Tensor, semantic: Tensor, align: Tensor
+) -> Tensor:
+    """The weighted sum of the losses."""
+    masked = weights.bce * bce + weights.dice * dice + weights.align * align
+    return weights.text * text + masked + weights.semantic * semantic
 
 
 def forward(
@@ -66,6 +127,29 @@ def forward(
     """
     features = encode(model, batch, weights)
     found = predict(model, prefix, batch, features, masks)
+    return losses_of(model, head, batch, features, found, weights, masks)
+
+
+def losses_of(
+    model: MGLMM,
+    head: SemanticHead,
+    batch: Batch,
+    features: ImageFeatures,
+    found: Predictions,
+    weights: LossRecipe,
+    masks: Tensor,
+) -> Losses:
+    """Compare what the model says about a batch with what is true.
+
+    Args:
+        model: as in `forward`.
+        head: as in `forward`.
+        batch: as in `forward`.
+        features: of the batch's photographs.
+        found: what the model says.
+        weights: as in `forward`.
+        masks: as in `forward`.
+    """
     text = text_loss(model.language_model.lm_head(found.states[batch.label_index]), batch.label_ids)
     bce = dice = semantic = align = text.new_zeros(())
     embedding = features.embedding
@@ -78,8 +162,7 @@ def forward(
             align = alignment_losses(found.prompts, embedding[image], targets.masks, targets.valid[image])
     if embedding is not None and weights.semantic:
         semantic = head(embedding, batch.kinds, batch.semantic)
-    masked = weights.bce * bce + weights.dice * dice + weights.align * align
-    total = weights.text * text + masked + weights.semantic * semantic
+    total = combined(weights, text=text, bce=bce, dice=dice, semantic=semantic, align=align)
     return Losses(total, text, bce, dice, semantic, align)
 
 

@@ -38,9 +38,6 @@ def attach(language_model: nn.Module, *, rank: int, alpha: float, dropout: float
         alpha: the factors count `alpha / r` times.
         dropout: of what `A` gets, in training.
         layers: last names of the layers.
-
-    Raises:
-        UsageError: if peft is missing.
     """
     peft = _peft()
     config = peft.LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules=list(layers))
@@ -96,7 +93,7 @@ def load(folder: Path, language_model: nn.Module, dtype: torch.dtype) -> None:
         dtype: of the factors in memory.
 
     Raises:
-        UsageError: if peft is missing, a file is missing or damaged, or the factors don't fit.
+        UsageError: if a file is missing or damaged, or the factors don't fit.
     """
     if not (folder / ADAPTER_CONFIG).is_file():
         return
@@ -145,10 +142,9 @@ def _assign(path: Path, language_model: nn.Module, stored: Mapping[str, Tensor])
 
 
 def _peft() -> Any:
+    """Imported only where it is needed: it takes seconds."""
     # It imports bitsandbytes, which remarks that a faster kernel could be fetched.
     logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
-    try:
-        import peft
-    except ImportError as error:
-        raise UsageError("LoRA needs peft: pip install 'mglmm[train]'") from error
+    import peft
+
     return peft

