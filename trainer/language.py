@@ -20,14 +20,12 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
 from engine.errors import UsageError
 from engine.model.checkpoint import Checkpoint, sha256
-from engine.model.config import LanguageConfig
+from engine.model.config import LanguageConfig, LanguageOptions
 from engine.model.llama import check_supported
 from engine.model.mglmm import MGLMM
 from engine.model.tokenizers import BpeTokenizer
 from engine.model.tokenizers.base import BOS, EOS
 
-_LEFT_OUT = ("architectures", "dtype", "model_type", "quantization_config", "transformers_version", "use_cache")
-"""Keys of a language model's config that say nothing about its layers."""
 _VISUAL = ("pixel_encoder", "global_encoder", "mask_head")
 
 
@@ -84,9 +82,7 @@ def with_language_model(visual: Checkpoint, files: LanguageFiles) -> tuple[MGLMM
     """
     language, tokenizer, known = _read(files)
     options = {
-        key: value
-        for key, value in language.config.to_diff_dict().items()
-        if not key.startswith("_") and key not in _LEFT_OUT and not key.endswith("_token_id")
+        key: value for key, value in language.config.to_diff_dict().items() if key in LanguageOptions.model_fields
     }
     rows = max(language.config.vocab_size, tokenizer.size)
     config = visual.config.model_copy(

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,10 +22,16 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from engine.errors import UsageError
+from engine.model.limits import read_table
 
 ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 _NAME = "default"
 _PART = "language_model."
+_LARGEST_RANK = 4096
+_UNKNOWN = (
+    "alpha_pattern", "bias", "fan_in_fan_out", "layer_replication", "layers_pattern", "layers_to_transform",
+    "modules_to_save", "rank_pattern", "target_parameters", "trainable_token_indices", "use_dora", "use_rslora",
+)  # fmt: skip
 _STORED = "base_model.model."
 """What peft puts in front of the names of a language model's tensors."""
 
@@ -97,16 +104,39 @@ def load(folder: Path, language_model: nn.Module, dtype: torch.dtype) -> None:
     """
     if not (folder / ADAPTER_CONFIG).is_file():
         return
-    peft = _peft()
+    config = _read_config(folder / ADAPTER_CONFIG)
     path = folder / ADAPTER_WEIGHTS
     try:
-        config = peft.LoraConfig.from_pretrained(str(folder))
-        config.inference_mode = True
         stored = load_file(path)
-        peft.inject_adapter_in_model(config, language_model, low_cpu_mem_usage=True)
+        _peft().inject_adapter_in_model(config, language_model, low_cpu_mem_usage=True)
     except (OSError, ValueError, TypeError, SafetensorError) as error:
         raise UsageError(f"{path}: not an adapter of this model: {' '.join(str(error).split())}") from error
     _assign(path, language_model, {name: tensor.to(dtype) for name, tensor in stored.items()})
+
+
+def _read_config(path: Path) -> Any:
+    """The few settings that are known here; peft has others, some of which would give other answers.
+
+    Raises:
+        UsageError: if the file sets one of those, or a value is not one that LoRA can have.
+    """
+    table = read_table(path)
+    odd = [key for key in _UNKNOWN if table.get(key) not in (None, False, "none", [], {})]
+    if table.get("peft_type") != "LORA" or odd:
+        raise UsageError(f"{path}: only plain LoRA can be read, not {', '.join(odd) or table.get('peft_type')}")
+    rank, alpha, layers = table.get("r"), table.get("lora_alpha"), table.get("target_modules")
+    if not isinstance(rank, int) or not 1 <= rank <= _LARGEST_RANK:
+        raise UsageError(f"{path}: r is {rank!r}, not a rank from 1 to {_LARGEST_RANK}")
+    if not isinstance(alpha, int | float) or not 0 < alpha < math.inf:
+        raise UsageError(f"{path}: lora_alpha is {alpha!r}, not a positive number")
+    if not isinstance(layers, list) or not layers or not all(isinstance(x, str) and x.isidentifier() for x in layers):
+        raise UsageError(f"{path}: target_modules is not a list of layers' names")
+    dropout = table.get("lora_dropout", 0.0)
+    if not isinstance(dropout, int | float) or not 0 <= dropout < 1:
+        raise UsageError(f"{path}: lora_dropout is {dropout!r}, not a share")
+    return _peft().LoraConfig(
+        r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules=layers, inference_mode=True
+    )
 
 
 def merge(language_model: nn.Module) -> None:

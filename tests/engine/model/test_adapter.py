@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -115,4 +117,26 @@ def test_an_adapter_that_does_not_fit_is_refused(adapted: Path, tmp_path: Path) 
     path.unlink()
     write_manifest(folder)
     with pytest.raises(UsageError, match="not an adapter of this model"):
+        load(str(folder))
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"r": 0}, "r is 0, not a rank from 1 to 4096"),
+        ({"r": 10**9}, "not a rank"),
+        ({"lora_alpha": "x"}, "lora_alpha is 'x'"),
+        ({"target_modules": ".*"}, "target_modules"),
+        ({"use_dora": True}, "only plain LoRA can be read, not use_dora"),
+        ({"rank_pattern": {"q_proj": 4}}, "not rank_pattern"),
+        ({"peft_type": "IA3"}, "not IA3"),
+    ],
+)
+def test_settings_of_an_adapter_are_bounded(adapted: Path, tmp_path: Path, change: dict, reason: str) -> None:
+    folder = tmp_path / "odd"
+    shutil.copytree(adapted, folder)
+    path = folder / "adapter_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    write_manifest(folder)
+    with pytest.raises(UsageError, match=reason):
         load(str(folder))
