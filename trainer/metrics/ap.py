@@ -1,7 +1,7 @@
-"""AP and AR of class-agnostic masks without scores, through pycocotools.
+"""AP and AR through pycocotools: of COCO results as they are, and of class-agnostic masks without scores.
 
-All masks are of one category and every score is 1.0, so the order of the detections decides the precision curve:
-images in the order in which they are given, then masks in the order of the answer.
+In the second, all masks are of one category and every score is 1.0, so the order of the detections decides the
+precision curve: images in the order in which they are given, then masks in the order of the answer.
 Source: the COCO detection evaluation (`pycocotools.cocoeval`), mask IoU, default areas and limits.
 """
 
@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from typing import Any, Literal
 
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
@@ -65,72 +66,128 @@ class DetectionScores:
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
-def detection_scores(images: Sequence[ImageMasks], *, id0_quirk: bool) -> DetectionScores:
+@dataclass(frozen=True, slots=True)
+class MaskDetection:
+    """AP and AR of class-agnostic masks.
+
+    Attributes:
+        official: pycocotools writes the id of the matched annotation where 0 means "unmatched", so the detection that
+            matches annotation 0 counts as a false positive.
+        corrected: without that.
+    """
+
+    official: DetectionScores
+    corrected: DetectionScores
+
+
+def detection_scores(images: Sequence[ImageMasks]) -> MaskDetection:
     """AP and AR over all images.
 
     Args:
         images: in the order in which their detections are ranked.
-        id0_quirk: keep the `gt_ids` as they are. pycocotools writes the id of the matched annotation where 0 means
-            "unmatched", so the detection that matches annotation 0 counts as a false positive. Off: the true masks
-            are renumbered from 1 and no mask is hit.
 
     Raises:
         ValueError: if an annotation id occurs twice, or only some of the images have ids.
     """
-    truths = _truths(images, keep_ids=id0_quirk)
-    detections: list[dict[str, object]] = []
-    for number, image in enumerate(images, start=1):
-        for rle in image.pred:
-            detections.append(_annotation(len(detections) + 1, number, rle, _area(rle)) | {"score": 1.0})
+    truths, zero = _truths(images)
+    detections = [
+        {"image_id": number, "category_id": _CATEGORY, "segmentation": rle.to_coco(), "score": 1.0}
+        for number, image in enumerate(images, start=1)
+        for rle in image.pred
+    ]
+    # pycocotools looks the sizes of images up but then takes the mask's own.
+    frames = [{"id": number, "height": 0, "width": 0} for number in range(1, len(images) + 1)]
+    categories = [{"id": _CATEGORY, "name": "object"}]
+    truth = {"images": frames, "annotations": truths, "categories": categories}
+    evaluation = _matched(truth, detections, "segm")
+    corrected = _summary(evaluation)
+    if zero is None:
+        return MaskDetection(corrected, corrected)
+    # One image differs; it is matched again, in the place where the evaluation keeps it.
+    truths[zero]["id"] = 0
+    parameters = evaluation.params
+    image_id = truths[zero]["image_id"]
+    for place, sizes in enumerate(parameters.areaRng):
+        evaluation.evalImgs[place * len(images) + image_id - 1] = evaluation.evaluateImg(
+            image_id, _CATEGORY, sizes, parameters.maxDets[-1]
+        )
+    return MaskDetection(_summary(evaluation), corrected)
+
+
+def coco_scores(
+    truth: Mapping[str, Any], results: Sequence[Mapping[str, Any]], kind: Literal["segm", "bbox"] = "segm"
+) -> DetectionScores:
+    """AP and AR of detections with scores and categories.
+
+    Args:
+        truth: a COCO file: images, annotations, categories.
+        results: COCO results: `image_id`, `category_id`, `score`, and `segmentation` or `bbox`; there may be none.
+        kind: whether masks or boxes are compared.
+
+    Raises:
+        ValueError: if a result is about an image that is not in the truth.
+    """
+    known = {image["id"] for image in truth["images"]}
+    if strange := [result["image_id"] for result in results if result["image_id"] not in known]:
+        raise ValueError(f"{len(strange)} results are about images without ground truth, such as {strange[0]!r}")
+    return _summary(_matched(truth, results, kind))
+
+
+def _matched(truth: Mapping[str, Any], detections: Sequence[Mapping[str, Any]], kind: str) -> Any:
+    results = [_detection(number, detection, kind) for number, detection in enumerate(detections, start=1)]
     with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints its progress and its table
         # An index built by hand, not `loadRes`: that one fails when there is no detection at all.
-        evaluation = COCOeval(_index(len(images), truths), _index(len(images), detections), "segm")
+        evaluation = COCOeval(_index(truth), _index({**truth, "annotations": results}), kind)
         evaluation.evaluate()
+    return evaluation
+
+
+def _summary(evaluation: Any) -> DetectionScores:
+    with contextlib.redirect_stdout(io.StringIO()):
         evaluation.accumulate()
         evaluation.summarize()
     return DetectionScores(*(float(value) for value in evaluation.stats))
 
 
-def _truths(images: Sequence[ImageMasks], *, keep_ids: bool) -> list[dict[str, object]]:
+def _detection(number: int, result: Mapping[str, Any], kind: str) -> dict[str, Any]:
+    if kind == "bbox":
+        _, _, width, height = result["bbox"]
+        return {**result, "id": number, "iscrowd": 0, "area": width * height}
+    # As `loadRes` has it: the area of a detection is its mask's.
+    area = float(coco_mask.area(result["segmentation"]))
+    return {"bbox": [], **result, "id": number, "iscrowd": 0, "area": area}
+
+
+def _truths(images: Sequence[ImageMasks]) -> tuple[list[dict[str, Any]], int | None]:
+    """Annotations numbered from 1, and the place of the one whose own id is 0."""
     with_ids = {bool(image.gt_ids) for image in images if image.gt}
     if len(with_ids) > 1:
         raise ValueError("some images have annotation ids and some have none")
-    known = with_ids == {True}
-    seen: set[int] = set()
-    truths: list[dict[str, object]] = []
+    places: dict[int, int] = {}
+    truths: list[dict[str, Any]] = []
     for number, image in enumerate(images, start=1):
         for index, rle in enumerate(image.gt):
-            annotation_id = image.gt_ids[index] if known else len(truths) + 1
-            if annotation_id in seen:
-                raise ValueError(f"annotation id {annotation_id} occurs twice")
-            seen.add(annotation_id)
-            area = image.gt_areas[index] if image.gt_areas else _area(rle)
-            truths.append(_annotation(annotation_id if keep_ids else len(truths) + 1, number, rle, area))
-    return truths
-
-
-def _annotation(annotation_id: int, image_id: int, rle: RLE, area: float) -> dict[str, object]:
-    return {
-        "id": annotation_id,
-        "image_id": image_id,
-        "category_id": _CATEGORY,
-        "segmentation": rle.to_coco(),
-        "area": area,
-        "iscrowd": 0,
-    }
+            if image.gt_ids and places.setdefault(image.gt_ids[index], len(truths)) != len(truths):
+                raise ValueError(f"annotation id {image.gt_ids[index]} occurs twice")
+            truths.append(
+                {
+                    "id": len(truths) + 1,
+                    "image_id": number,
+                    "category_id": _CATEGORY,
+                    "segmentation": rle.to_coco(),
+                    "area": image.gt_areas[index] if image.gt_areas else _area(rle),
+                    "iscrowd": 0,
+                }
+            )
+    return truths, places.get(0)
 
 
 def _area(rle: RLE) -> float:
     return float(coco_mask.area(rle.to_coco()))
 
 
-def _index(images: int, annotations: list[dict[str, object]]) -> COCO:
+def _index(content: Mapping[str, Any]) -> COCO:
     coco = COCO()
-    coco.dataset = {
-        # pycocotools looks these sizes up but then takes the mask's own.
-        "images": [{"id": number, "height": 0, "width": 0} for number in range(1, images + 1)],
-        "annotations": annotations,
-        "categories": [{"id": _CATEGORY, "name": "object"}],
-    }
+    coco.dataset = dict(content)
     coco.createIndex()
     return coco

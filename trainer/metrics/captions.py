@@ -2,9 +2,7 @@
 
 Captions are tokenised by the Stanford PTB tokenizer (lower case) and lose the tokens of `PUNCTUATION`. As the tokens
 are in lower case by then, `-lrb-` and its like stay in the text; that is how published numbers are made.
-The tokenizer and METEOR are jars inside `pycocoevalcap` and need Java; the jars are run from here, because the
-package's own wrappers write into its installation folder and wait for ever when Java dies.
-SPICE is not computed: its models are fetched from the network when the scorer is made.
+The tokenizer and METEOR are Java programs. SPICE is computed if asked for, see `trainer.metrics.spice`.
 
 Source: the COCO caption server (arXiv 1504.00325) and its package `pycocoevalcap`.
 """
@@ -20,13 +18,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from trainer.metrics.java import NO_JAVA, NO_PACKAGE, JavaError, jar, java, last_line, run
+from trainer.metrics.spice import spice
+
 METRICS = ("Bleu_1", "Bleu_2", "Bleu_3", "Bleu_4", "METEOR", "ROUGE_L", "CIDEr")
 PUNCTUATION = frozenset(
     ["''", "'", "``", "`", "-LRB-", "-RRB-", "-LCB-", "-RCB-", ".", "?", "!", ",", ":", "-", "--", "...", ";"]
 )
-
-NO_PACKAGE = "pycocoevalcap is not installed: pip install pycocoevalcap"
-NO_JAVA = "no java on PATH: install a Java runtime, version 8 or later (the PTB tokenizer and METEOR are Java programs)"
 
 _TOKENIZER_JAR = Path("tokenizer", "stanford-corenlp-3.4.1.jar")
 _METEOR_JAR = Path("meteor", "meteor-1.5.jar")
@@ -35,16 +33,12 @@ Tokens = dict[str, list[str]]
 """Image id to tokenised sentences, tokens joined by one space."""
 
 
-class JavaError(RuntimeError):
-    """A Java program ended early or answered something unexpected; the message is one line."""
-
-
 @dataclass(frozen=True, slots=True)
 class CaptionScores:
     """Scores of a set of captions, as fractions (CIDEr: 0 to 10).
 
     Attributes:
-        corpus: name (of `METRICS`) to the number for the whole set.
+        corpus: name (of `METRICS`, or SPICE) to the number for the whole set.
         per_image: image id to name to number.
         missing: name to one line that says why it could not be computed and what to install.
         references, candidates: the tokenised text that was scored.
@@ -69,12 +63,15 @@ def unavailable() -> str | None:
     return NO_JAVA if shutil.which("java") is None else None
 
 
-def score_captions(references: Mapping[str, Sequence[str]], candidates: Mapping[str, str]) -> CaptionScores:
+def score_captions(
+    references: Mapping[str, Sequence[str]], candidates: Mapping[str, str], *, with_spice: bool = False
+) -> CaptionScores:
     """Tokenise and score captions. An empty caption is kept and scores 0.
 
     Args:
         references: image id to one or more true captions.
         candidates: image id to the caption to score.
+        with_spice: compute SPICE as well.
 
     Returns:
         Every metric that can be computed here; the others under `missing`.
@@ -91,11 +88,13 @@ def score_captions(references: Mapping[str, Sequence[str]], candidates: Mapping[
         answer = tokenize({key: [candidates[key]] for key in references})
     except JavaError as error:
         return all_missing(str(error))
-    return score_tokens(truth, {key: sentences[0] for key, sentences in answer.items()})
+    return score_tokens(truth, {key: sentences[0] for key, sentences in answer.items()}, with_spice=with_spice)
 
 
-def score_tokens(references: Mapping[str, Sequence[str]], candidates: Mapping[str, str]) -> CaptionScores:
-    """Score captions that are tokenised already; only METEOR needs Java here.
+def score_tokens(
+    references: Mapping[str, Sequence[str]], candidates: Mapping[str, str], *, with_spice: bool = False
+) -> CaptionScores:
+    """Score captions that are tokenised already; only METEOR and SPICE need Java here.
 
     Args, Raises: as `score_captions`.
     """
@@ -125,7 +124,13 @@ def score_tokens(references: Mapping[str, Sequence[str]], candidates: Mapping[st
     else:  # the package takes the maximum over no n-grams
         corpus["CIDEr"], columns["CIDEr"] = 0.0, [0.0] * len(truth)
 
-    names = [name for name in METRICS if name in corpus]
+    if with_spice:
+        try:
+            corpus["SPICE"], columns["SPICE"] = spice(truth, {key: candidates[key] for key in truth})
+        except JavaError as error:
+            missing["SPICE"] = str(error)
+
+    names = [name for name in (*METRICS, "SPICE") if name in corpus]
     per_image = {key: {name: float(columns[name][row]) for name in names} for row, key in enumerate(truth)}
     return CaptionScores({name: float(corpus[name]) for name in names}, per_image, missing, truth, dict(candidates))
 
@@ -145,20 +150,12 @@ def tokenize(sentences: Mapping[str, Iterable[str]]) -> Tokens:
         return tokens
     # Any line separator inside a caption would shift all captions after it.
     text = "\n".join(" ".join(sentence.splitlines()) for _, sentence in keys)
-    jar = _jar(_TOKENIZER_JAR)
-    command = [_java(), "-cp", str(jar), "edu.stanford.nlp.process.PTBTokenizer", "-preserveLines", "-lowerCase"]
+    arguments = ["-cp", str(jar(_TOKENIZER_JAR)), "edu.stanford.nlp.process.PTBTokenizer"]
+    arguments += ["-preserveLines", "-lowerCase", "-encoding", "utf-8"]
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder, "captions.txt")
         source.write_text(text, encoding="utf-8", newline="\n")
-        done = subprocess.run(
-            [*command, "-encoding", "utf-8", str(source)],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            check=False,
-        )
-    if done.returncode:
-        raise JavaError(f"the PTB tokenizer ended with code {done.returncode}: {_last_line(done.stderr)}")
-    lines = done.stdout.decode("utf-8").split("\n")
+        lines = run("the PTB tokenizer", [*arguments, str(source)]).decode("utf-8").split("\n")
     # A line end follows the last sentence, unless that one is empty.
     if len(lines) == len(keys) + 1 and not lines[-1]:
         lines.pop()
@@ -182,7 +179,7 @@ def _check(references: Mapping[str, Sequence[str]], candidates: Mapping[str, str
 def _meteor(references: Mapping[str, Sequence[str]], candidates: Mapping[str, str]) -> tuple[float, list[float]]:
     """Corpus METEOR over the aggregated statistics, and METEOR of each image."""
     # Java before 18 reads its input in the locale's charset.
-    command = [_java(), "-Xmx2G", "-Dfile.encoding=UTF-8", "-jar", str(_jar(_METEOR_JAR))]
+    command = [java(), "-Xmx2G", "-Dfile.encoding=UTF-8", "-jar", str(jar(_METEOR_JAR))]
     command += ["-", "-", "-stdio", "-l", "en", "-norm"]
     with tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors)
@@ -198,7 +195,7 @@ def _meteor(references: Mapping[str, Sequence[str]], candidates: Mapping[str, st
             process.kill()
             process.wait()
             errors.seek(0)
-            raise JavaError(f"METEOR failed: {_last_line(errors.read()) or error}") from error
+            raise JavaError(f"METEOR failed: {last_line(errors.read()) or error}") from error
         finally:
             process.kill()
             process.communicate()
@@ -222,25 +219,3 @@ def _line(stdout: IO[bytes]) -> str:
     if not answer:
         raise OSError("it ended without an answer")
     return answer.decode("utf-8").strip()
-
-
-def _java() -> str:
-    java = shutil.which("java")
-    if java is None:
-        raise JavaError(NO_JAVA)
-    return java
-
-
-def _jar(inside: Path) -> Path:
-    spec = importlib.util.find_spec("pycocoevalcap")
-    if spec is None or not spec.submodule_search_locations:
-        raise JavaError(NO_PACKAGE)
-    jar = Path(spec.submodule_search_locations[0]) / inside
-    if not jar.is_file():
-        raise JavaError(f"{jar} is missing: pip install --force-reinstall pycocoevalcap")
-    return jar
-
-
-def _last_line(text: bytes) -> str:
-    lines = text.decode("utf-8", errors="replace").strip().splitlines()
-    return lines[-1] if lines else ""

@@ -9,6 +9,7 @@ images with a malformed answer.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -16,14 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.records import RLE
-from trainer.metrics.ap import DetectionScores, ImageMasks, detection_scores
+from trainer.metrics.ap import DetectionScores, ImageMasks, MaskDetection, detection_scores
 from trainer.metrics.captions import CaptionScores, all_missing, score_captions
 from trainer.metrics.matching import Pair, greedy_pairs, iou_matrix
+from trainer.metrics.protocol import Rules
 
 if TYPE_CHECKING:
     from trainer.metrics.similarity import Similarity
 
-Rules = Literal["official", "corrected"]
 IOU_THRESHOLD = 0.5
 TEXT_THRESHOLD = 0.5
 
@@ -118,8 +119,7 @@ class MgscScores:
     Attributes:
         protocol: decides `detection`, `recall` and how missing answers and empty masks count.
         images, gt_masks, pred_masks: how many.
-        detection_official: AP and AR with the annotation id 0 never matched.
-        detection_corrected: without that quirk.
+        detections: AP and AR under each rule.
         captions: by name; what could not be computed is under `captions.missing`.
         miou: mean of the images' `miou`.
         recalls: under each rule; None without a text model.
@@ -130,8 +130,7 @@ class MgscScores:
     images: int
     gt_masks: int
     pred_masks: int
-    detection_official: DetectionScores
-    detection_corrected: DetectionScores
+    detections: MaskDetection
     captions: CaptionScores
     miou: float
     recalls: RecallScores | None
@@ -140,7 +139,7 @@ class MgscScores:
     @property
     def detection(self) -> DetectionScores:
         """AP and AR under the chosen protocol."""
-        return self.detection_official if self.protocol == "official" else self.detection_corrected
+        return self.detections.official if self.protocol == "official" else self.detections.corrected
 
     @property
     def recall(self) -> RecallScore | None:
@@ -165,6 +164,7 @@ def evaluate(
     protocol: Rules = "official",
     *,
     captions: bool = True,
+    with_spice: bool = False,
 ) -> MgscScores:
     """Score answers against the truth.
 
@@ -177,6 +177,7 @@ def evaluate(
         protocol: `official` reproduces published numbers, surprises included: a missing prediction is an error and one
             missing caption voids all caption metrics. `corrected` counts either as an empty answer.
         captions: off to skip the caption metrics, which start Java.
+        with_spice: compute SPICE as well.
 
     Raises:
         ValueError: if an image occurs twice, there is none, its masks differ in size, or a prediction is missing in
@@ -186,28 +187,30 @@ def evaluate(
     # By code point, which is how Python orders strings.
     ordered = sorted(gts, key=lambda gt: gt.image_id)
     images = [ImageMasks(gt.masks, answers[gt.image_id].masks, gt.mask_ids, gt.mask_areas) for gt in ordered]
-    texts = _TextRows(gts, answers, similarity) if similarity is not None else None
-
-    details: dict[str, ImageDetail] = {}
-    tally = _Tally()
-    for gt in gts:
-        answer = answers[gt.image_id]
-        iou = _image_iou(gt, answer, protocol)
-        matrix = texts.matrix(gt.labels, answer.phrases) if texts is not None else None
-        # The official script has predictions as rows here and the truth as rows in its recall; ties depend on it.
-        miou_pairs = greedy_pairs(iou.T)
-        miou = float(np.mean([iou[column, row] for row, column in miou_pairs])) if miou_pairs else 0.0
-        pairs = tally.add(iou, matrix, len(gt.labels), protocol) if matrix is not None else None
-        details[gt.image_id] = ImageDetail(gt.image_id, iou, matrix, miou, miou_pairs, pairs)
+    # The caption metrics wait for Java most of the time, so both cores have work.
+    with ThreadPoolExecutor(1, "captions") as pool:
+        captioned = pool.submit(_captions, gts, answers, protocol, with_spice=with_spice) if captions else None
+        texts = _TextRows(gts, answers, similarity) if similarity is not None else None
+        details: dict[str, ImageDetail] = {}
+        tally = _Tally()
+        for gt in gts:
+            answer = answers[gt.image_id]
+            iou = _image_iou(gt, answer, protocol)
+            matrix = texts.matrix(gt.labels, answer.phrases) if texts is not None else None
+            # The official script has predictions as rows here and the truth in its recall; ties depend on it.
+            miou_pairs = greedy_pairs(iou.T)
+            miou = float(np.mean([iou[column, row] for row, column in miou_pairs])) if miou_pairs else 0.0
+            pairs = tally.add(iou, matrix, len(gt.labels), protocol) if matrix is not None else None
+            details[gt.image_id] = ImageDetail(gt.image_id, iou, matrix, miou, miou_pairs, pairs)
+        detections = detection_scores(images)
 
     return MgscScores(
         protocol=protocol,
         images=len(gts),
         gt_masks=sum(len(gt.masks) for gt in gts),
         pred_masks=sum(len(answers[gt.image_id].masks) for gt in gts),
-        detection_official=detection_scores(images, id0_quirk=True),
-        detection_corrected=detection_scores(images, id0_quirk=False),
-        captions=_captions(gts, answers, protocol) if captions else all_missing("caption metrics were switched off"),
+        detections=detections,
+        captions=captioned.result() if captioned else all_missing("caption metrics were switched off"),
         miou=float(np.mean([detail.miou for detail in details.values()])),
         recalls=tally.scores() if texts is not None else None,
         details=details,
@@ -335,12 +338,16 @@ def _image_iou(gt: GroundTruth, answer: Prediction, protocol: Rules) -> NDArray[
         raise ValueError(f"image {gt.image_id!r}: {error}") from error
 
 
-def _captions(gts: Sequence[GroundTruth], answers: Mapping[str, Prediction], protocol: Rules) -> CaptionScores:
+def _captions(
+    gts: Sequence[GroundTruth], answers: Mapping[str, Prediction], protocol: Rules, *, with_spice: bool
+) -> CaptionScores:
     nulls = [gt.image_id for gt in gts if answers[gt.image_id].caption is None]
     if nulls and protocol == "official":
         return all_missing(
             f"{len(nulls)} images have no caption, such as {nulls[0]!r}; the corrected protocol takes them as empty"
         )
     return score_captions(
-        {gt.image_id: (gt.caption,) for gt in gts}, {gt.image_id: answers[gt.image_id].caption or "" for gt in gts}
+        {gt.image_id: (gt.caption,) for gt in gts},
+        {gt.image_id: answers[gt.image_id].caption or "" for gt in gts},
+        with_spice=with_spice,
     )

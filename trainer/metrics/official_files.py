@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,37 @@ from engine.records import RLE
 from trainer.metrics.mgsc import GroundTruth, Prediction
 
 _FAMILIES = ("mgsc", "gcg_coco")
+
+
+@dataclass(frozen=True, slots=True)
+class TrueImage:
+    """An image of the caption file.
+
+    Attributes:
+        id: integers become strings.
+        file_name: of the photograph; several images of MGSC are about one.
+        kind: of MGSC: `root`, or `subtree:<name>` for one object; empty in GCG.
+    """
+
+    id: str
+    file_name: str
+    kind: str
+
+
+def read_images(folder: str | Path, split: str) -> tuple[TrueImage, ...]:
+    """The images of one split, in the order of the caption file.
+
+    Raises:
+        UsageError: if the file is missing or malformed.
+    """
+    path, _ = _ground_truth_paths(Path(folder), split)
+    try:
+        return tuple(
+            TrueImage(str(image["id"]), image.get("sam_file_name") or image["file_name"], image.get("type", ""))
+            for image in _object(path)["images"]
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise UsageError(f"{path}: {_reason(error)}") from error
 
 
 def read_ground_truth(folder: str | Path, split: str) -> tuple[GroundTruth, ...]:
@@ -68,6 +100,24 @@ def read_predictions(
     """
     paths = {image_id: Path(folder, f"{image_id}.json") for image_id in image_ids}
     return tuple(_prediction(image_id, path) for image_id, path in paths.items() if not missing_ok or path.is_file())
+
+
+def write_prediction(folder: Path, pred: Prediction) -> None:
+    """Write the file of one image.
+
+    Raises:
+        UsageError: if its id is no name of a file.
+        OSError: if it can't be written.
+    """
+    content = {
+        "caption": pred.caption,
+        "phrases": list(pred.phrases),
+        "pred_masks": [mask.to_coco() for mask in pred.masks],
+    }
+    if Path(pred.image_id).name != pred.image_id:
+        raise UsageError(f"the id {pred.image_id!r} can't be the name of a prediction's file")
+    path = folder / f"{pred.image_id}.json"
+    path.write_text(json.dumps({"image_id": pred.image_id} | content), encoding="utf-8")
 
 
 def parse_rle(segmentation: object) -> RLE:

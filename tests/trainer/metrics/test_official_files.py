@@ -57,7 +57,7 @@ def test_official_numbers(task: str, split: str, scored: Scored, load_json: Load
         (scores.recalls.corrected, variants["recall_fixed"]),
     ):
         assert recall == RecallScore(numbers["true_positives"], numbers["ground_truth"])
-    assert scores.detection_corrected.as_dict() == pytest.approx(variants["without_id0_quirk"], abs=1e-6)
+    assert scores.detections.corrected.as_dict() == pytest.approx(variants["without_id0_quirk"], abs=1e-6)
 
 
 @pytest.mark.parametrize(("task", "split"), SPLITS)

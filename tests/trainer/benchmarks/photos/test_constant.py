@@ -2,7 +2,7 @@ import numpy as np
 
 from engine.masks import rle
 from engine.prompts import Task
-from trainer.benchmarks.constant import most_frequent
+from trainer.benchmarks.photos.constant import most_frequent
 from trainer.data.compose import Conversation
 
 

@@ -1,0 +1,114 @@
+"""`mglmm eval` as a person runs it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from PIL import Image
+
+from engine.errors import UsageError
+from mglmm_cli.main import cli
+from tests.trainer.benchmarks import made
+
+
+def run(*args: str | Path) -> Result:
+    """`mglmm eval ARGS...` in this process; an error of the user is raised."""
+    return CliRunner().invoke(cli, ["eval", *map(str, args)], catch_exceptions=False, standalone_mode=False)
+
+
+@pytest.fixture(scope="module")
+def predicted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file of two expressions, the second of which is missed."""
+    items = [
+        {"id": str(n), "text": f"bar {n}", "gt": [made.bar(0).to_coco()], "pred": [made.bar(left).to_coco()]}
+        for n, left in ((1, 0), (2, 15))
+    ]
+    path = tmp_path_factory.mktemp("predicted") / "predictions.json"
+    made.write_json(path, {"items": items})
+    return path
+
+
+@pytest.fixture
+def photographed(tmp_path: Path) -> Path:
+    """RefCOCO's layout with one photograph and three expressions."""
+    return made.refcoco(tmp_path / "data")
+
+
+def test_predictions_become_a_table_and_a_result(predicted: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    result = run("refer", "--predictions", predicted, "-o", out)
+    assert "cIoU" in result.output and "50.00" in result.output
+    content = json.loads((out / "results.json").read_text())
+    assert content["scores"]["gIoU"] == pytest.approx(0.5, abs=1e-5)
+    scored = content["scored"]
+    assert (scored["benchmark"], scored["protocol"], scored["questions"]) == ("refer", "official", 2)
+    assert len(scored["data_hash"]) == len(scored["answers_hash"]) == 64
+    assert scored["versions"]["pycocotools"] and scored["options"]["limit"] is None
+    lines = [json.loads(line) for line in (out / "items.jsonl").read_text().splitlines()]
+    assert [line["scores"]["gIoU"] for line in lines] == [[1.0, 1], [0.0, 1]]
+    assert content["paper"] == {}  # the truth came with the predictions
+
+
+def test_results_are_compared(predicted: Path, tmp_path: Path) -> None:
+    run("refer", "--predictions", predicted, "-o", tmp_path / "a")
+    result = run("refer", "--predictions", predicted, "--compare", tmp_path / "a" / "results.json")
+    assert "+0.00 to +0.00" in result.output
+    with pytest.raises(UsageError, match="the benchmark was refer, is grefer"):
+        run("grefer", "--predictions", predicted, "--compare", tmp_path / "a" / "results.json")
+
+
+def test_the_papers_numbers_stand_beside_those_of_its_sets(photographed: Path, tmp_path: Path) -> None:
+    run("refer", "--data", photographed, "--predictions", _truth(photographed, tmp_path), "-o", tmp_path / "out")
+    assert json.loads((tmp_path / "out/results.json").read_text())["paper"] == {"cIoU": 0.813}
+
+
+def _truth(photographed: Path, tmp_path: Path) -> Path:
+    from trainer.benchmarks.registry import Selection, open_benchmark
+
+    found = open_benchmark(Selection("refer", "refcoco", "val", photographed))
+    found.write(tmp_path / "truth", {one.id: found.benchmark.truth(one.id) for one in found.benchmark.questions})
+    return tmp_path / "truth"
+
+
+def test_a_model_is_asked_and_an_interrupted_run_goes_on(photographed: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    asked = ("refer", "--data", photographed, "-o", out)
+    run(*asked, "--worst", "1", "--write-predictions", tmp_path / "written")
+    first = json.loads((out / "results.json").read_text())
+    assert first["scored"]["model"] == "nano" and first["scored"]["questions"] == 3
+    (drawn,) = (out / "worst").iterdir()
+    with Image.open(drawn) as picture:
+        assert picture.width > picture.height  # the truth beside the answer
+    # As if it had been killed after two answers.
+    journal = out / "journal.jsonl"
+    lines = journal.read_bytes().splitlines(keepends=True)
+    journal.write_bytes(b"".join(lines[:3]))
+    assert "2 of 3 questions were answered before" in run(*asked).output
+    again = json.loads((out / "results.json").read_text())
+    assert again["scores"] == first["scores"]
+    assert again["scored"]["answers_hash"] == first["scored"]["answers_hash"]
+    next(photographed.rglob("a.jpg")).unlink()
+    run(*asked)  # all answers are there
+    # Other questions do not go on with these answers.
+    with pytest.raises(UsageError, match="set was refcoco"):
+        run("grefer", "--data", photographed, "-o", out)
+    # What was written is scored to the same numbers.
+    run("refer", "--data", photographed, "--predictions", tmp_path / "written", "-o", tmp_path / "files")
+    assert json.loads((tmp_path / "files/results.json").read_text())["scores"] == first["scores"]
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (("--predictions", "{predicted}", "--model", "nano"), "leave out --model"),
+        ((), "say with --data where the data set lies"),
+        (("--predictions", "{predicted}", "--worst", "3"), "--worst needs an output folder"),
+    ],
+)
+def test_options_that_do_not_fit_are_refused(args: tuple[str, ...], words: str, predicted: Path) -> None:
+    done = CliRunner().invoke(cli, ["eval", "refer", *(one.format(predicted=predicted) for one in args)])
+    assert done.exit_code == 2
+    assert words in done.output

@@ -1,0 +1,49 @@
+"""The benchmarks on real photographs: what they ask, and that a model beats the baseline that does not look."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from engine.errors import UsageError
+from engine.model.checkpoint import load
+from engine.prompts import Task
+from trainer.benchmarks.asking import Asker, to_prediction
+from trainer.benchmarks.benchmark import Scoring
+from trainer.benchmarks.photos import open_photos, segcap
+
+
+@pytest.fixture(autouse=True)
+def few_photographs_for_the_baseline(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(segcap, "_BASELINE_PHOTOGRAPHS", 20)
+
+
+def test_a_set_without_truth_for_the_question_is_refused(data_root: Path) -> None:
+    with pytest.raises(UsageError, match="no annotation for the fine question"):
+        open_photos(data_root, "fine", "camvid", "val", 2)
+
+
+def test_the_model_finds_persons_that_the_whole_frame_misses(data_root: Path) -> None:
+    benchmark, baseline = open_photos(data_root, "refer", "", "val", 4)
+    assert {question.task for question in benchmark.questions} == {Task.REFERRING}
+    constant = benchmark.score(baseline, Scoring()).scores
+    assert constant["N-acc"] == 0 and constant["T-acc"] == 1
+    persons = [question for question in benchmark.questions if question.id.startswith("person/")]
+    assert persons
+    # Only these are asked; every other answer is the baseline's.
+    answers = dict(baseline) | {
+        question.id: to_prediction(record) for question, record in Asker(load("nano")).run(persons)
+    }
+    found = benchmark.score(answers, Scoring()).scores["cIoU, person"]
+    whole = constant["cIoU, person"]
+    assert found is not None and whole is not None and found > whole > 0
+
+
+def test_the_truth_of_a_fine_grained_question_scores_best(data_root: Path) -> None:
+    benchmark, baseline = open_photos(data_root, "fine", "ccp", "val", 3)
+    assert {(question.task, question.about) for question in benchmark.questions} == {(Task.FINE_SEGCAP, "the person")}
+    best = benchmark.score({one.id: benchmark.truth(one.id) for one in benchmark.questions}, Scoring()).scores
+    constant = benchmark.score(baseline, Scoring()).scores
+    assert best["miou"] == 1.0
+    assert constant["miou"] is not None and 0 < constant["miou"] < 1

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine.errors import UsageError
+from trainer.benchmarks.benchmark import Report, Share
+from trainer.benchmarks.compare import compare, differences
+from trainer.benchmarks.results import RESULTS, Scored, Stored, read_result, write_result
+
+Items = dict[str, dict[str, Share]]
+SCORED = Scored("mglmm 0", "refer", "refcoco", "val", "official", "d" * 64, 3, "a" * 64)
+
+
+def items(values: np.ndarray) -> Items:
+    return {str(number): {"gIoU": (float(value), 1)} for number, value in enumerate(values)}
+
+
+def test_the_same_answers_do_not_differ() -> None:
+    same = items(np.linspace(0, 1, 50))
+    (found,) = differences(same, same)
+    assert (found.low, found.high, found.clear) == (0, 0, False)
+
+
+def test_a_constant_gain_is_clear_however_much_questions_vary() -> None:
+    values = np.random.default_rng(1).uniform(0, 0.9, 200)
+    (found,) = differences(items(values + 0.02), items(values))
+    assert found.clear and found.low == pytest.approx(0.02) and found.high == pytest.approx(0.02)
+    assert found.ours - found.other == pytest.approx(0.02)
+
+
+def test_noise_is_not_clear_and_its_interval_is_as_wide_as_theory_says() -> None:
+    rng = np.random.default_rng(2)
+    values, noise = rng.uniform(0, 1, 400), rng.normal(0, 0.1, 400)
+    noise -= noise.mean()
+    (found,) = differences(items(values + noise), items(values))
+    assert not found.clear
+    assert found.high - found.low == pytest.approx(2 * 1.96 * noise.std() / 20, rel=0.15)
+
+
+def test_scores_are_ratios_of_sums() -> None:
+    ours: Items = {"a": {"cIoU": (1, 4)}, "b": {"cIoU": (5, 6)}}
+    other: Items = {"a": {"cIoU": (0, 4)}, "b": {"cIoU": (0, 6)}}
+    (found,) = differences(ours, other)
+    assert (found.ours, found.other) == (0.6, 0.0)
+
+
+def test_a_question_left_out_by_one_of_them_counts_in_the_other() -> None:
+    ours: Items = {"a": {"recall": (1, 1)}, "b": {"recall": (0, 1)}}
+    other: Items = {"a": {"recall": (1, 1)}, "b": {}}
+    (found,) = differences(ours, other)
+    assert (found.ours, found.other) == (0.5, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [
+        (replace(SCORED, data_hash="e" * 64), "the data was"),
+        (replace(SCORED, split="testA"), "the split was testA, is val"),
+    ],
+)
+def test_results_on_other_questions_are_refused(other: Scored, words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        compare(Stored(SCORED, {}), Stored(other, {}))
+
+
+def test_a_result_can_be_read_back(tmp_path: Path) -> None:
+    report = Report({"gIoU": 0.5, "SPICE": None}, items(np.array([0.25, 0.75])), "gIoU", notes=("a note",))
+    write_result(tmp_path, SCORED, report, {}, {})
+    found = read_result(tmp_path / RESULTS)
+    assert found.scored == SCORED and found.items == report.items
+
+
+def test_what_is_not_a_result_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "results.json"
+    path.write_text("{}")
+    with pytest.raises(UsageError, match="not a result of mglmm eval"):
+        read_result(path)
+    with pytest.raises(UsageError, match="No such file"):
+        read_result(tmp_path / "missing.json")
+
+
+def test_the_worst_come_first() -> None:
+    report = Report({}, {"a": {"x": (0.9, 1)}, "b": {"x": (0.1, 1)}, "c": {"x": (0, 0)}, "d": {}}, "x")
+    assert report.worst(5) == ["b", "a"]

@@ -1,0 +1,133 @@
+"""A model's answers to the questions of a benchmark, in their order."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+
+from engine.answering import Answerer, Asked, Draft, Encoded
+from engine.decoding import Generated, Request, Sampling
+from engine.errors import MglmmError, PhotographError, UsageError
+from engine.images.decode import decode
+from engine.images.transforms import Views, read_views
+from engine.masks.decoder import open_mask_decoder
+from engine.masks.postprocess import to_masks
+from engine.model.checkpoint import Checkpoint
+from engine.pipeline import Pipeline
+from engine.prompts import TEMPLATES, Task, instruction
+from engine.records import PhotoRecord, SegCap
+from trainer.benchmarks.benchmark import Question
+from trainer.metrics.mgsc import Prediction
+
+_SLOTS = 8
+_TOGETHER = 32
+"""Questions whose masks are decoded together."""
+
+
+class Asker:
+    """Puts questions to one model, several at a time.
+
+    Args:
+        checkpoint: the model.
+    """
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        self._checkpoint = checkpoint
+        self._config = checkpoint.config
+        self._families = TEMPLATES[checkpoint.config.template].families
+        decoder = open_mask_decoder(checkpoint, "onnx")
+        self._answerer = Answerer(checkpoint, decoder, Sampling(), checkpoint.config.max_new_tokens, _SLOTS)
+        self._pipeline: Pipeline | None = None
+
+    def run(self, questions: Sequence[Question]) -> Iterator[tuple[Question, PhotoRecord]]:
+        """Answer questions; each record is named by its question.
+
+        Questions about one photograph should follow each other: it is read once then.
+
+        Raises:
+            MglmmError: if a photograph can't be read: a score without it would be of another set.
+            UsageError: if a question is about a region that the data set doesn't give.
+        """
+        left = iter(questions)
+        while some := list(islice(left, _TOGETHER)):
+            yield from self._about_regions(some) if some[0].task is Task.REGION else self._together(some)
+
+    def _together(self, questions: Sequence[Question]) -> Iterator[tuple[Question, PhotoRecord]]:
+        views: dict[Path, Views] = {}
+        for question in questions:
+            if question.image not in views:
+                views[question.image] = self._read(question.image)
+        paths = list(views)
+        photographs: dict[Path, Encoded] = {}
+        for start in range(0, len(paths), _SLOTS):
+            some = paths[start : start + _SLOTS]
+            photographs |= zip(some, self._answerer.encode([views[path] for path in some]), strict=True)
+        asked = [Asked("custom", self.wording(question)) for question in questions]
+        requests = [
+            self._answerer.request(photographs[question.image], one)
+            for question, one in zip(questions, asked, strict=True)
+        ]
+        drafts = [
+            Draft(one, photographs[question.image], text)
+            for question, one, text in zip(questions, asked, self._generate(requests), strict=True)
+        ]
+        side = self._config.pixel_encoder.image_size
+        for question, answered in zip(questions, self._answerer.finish(drafts), strict=True):
+            frame = views[question.image].frame
+            segcap = answered.segcap(to_masks(answered.low_res, frame, side))
+            yield question, PhotoRecord(question.id, frame.width, frame.height, (segcap,))
+
+    def _about_regions(self, questions: Sequence[Question]) -> Iterator[tuple[Question, PhotoRecord]]:
+        if self._pipeline is None:
+            self._pipeline = Pipeline(self._checkpoint)
+        for question in questions:
+            if question.box is None:
+                raise UsageError(f"question {question.id!r} has no box: a model can't be asked about its region")
+            try:
+                image = decode(question.image)
+            except PhotographError as error:
+                raise MglmmError(f"{question.image}: {error}") from None
+            answer = self._pipeline.ask(image, [], question.box)
+            yield question, PhotoRecord(question.id, image.shape[1], image.shape[0], answer)
+
+    def wording(self, question: Question) -> str:
+        """A question as it is put to this model."""
+        about = question.about
+        if question.task is Task.REFERRING:
+            about = about.rstrip(".")
+        return instruction(question.task, label=about, families=self._families)
+
+    def _read(self, path: Path) -> Views:
+        try:
+            return read_views(path, self._config)
+        except PhotographError as error:
+            raise MglmmError(f"{path}: {error}") from None
+
+    def _generate(self, requests: Sequence[Request]) -> list[Generated]:
+        generator = self._answerer.generator
+        waiting = deque(requests)
+        order: list[int] = []
+        answers: dict[int, Generated] = {}
+        while waiting or generator.active:
+            order += generator.start([waiting.popleft() for _ in range(min(generator.free, len(waiting)))])
+            answers |= dict(generator.step())
+        return [answers[name] for name in order]
+
+
+def to_prediction(record: PhotoRecord) -> Prediction:
+    """The answer of a record as a prediction: a phrase per mask, empty where the model gave none."""
+    (segcap,) = record.segcaps
+    return Prediction(
+        record.file_name, segcap.answer.caption, phrases_of(segcap), tuple(mask.rle for mask in segcap.masks)
+    )
+
+
+def phrases_of(segcap: SegCap) -> tuple[str, ...]:
+    """The phrase of each mask."""
+    phrases = [""] * len(segcap.masks)
+    for phrase in segcap.answer.phrases:
+        for seg in phrase.segs:
+            phrases[seg] = phrase.text
+    return tuple(phrases)

@@ -1,0 +1,64 @@
+"""Multi-granularity SegCap on annotated photographs, by the official MGSC protocol.
+
+The truth is composed from the annotation (`trainer.data.compose.reference`): no set links phrases to masks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from engine.errors import UsageError
+from engine.grammar import parse
+from engine.masks import rle
+from engine.prompts import Task
+from trainer.benchmarks.benchmark import Question
+from trainer.benchmarks.grounded import GroundedCaptions
+from trainer.benchmarks.photos.constant import known_masks, most_frequent
+from trainer.benchmarks.photos.folders import open_split
+from trainer.data.compose import Conversation, reference, reference_labels
+from trainer.data.folders import Folder, Item
+from trainer.metrics.mgsc import GroundTruth, Prediction
+
+TASKS = {"panoptic": Task.PANOPTIC_SEGCAP, "fine": Task.FINE_SEGCAP}
+_ABOUT = {"panoptic": "", "fine": "the person"}
+_BASELINE_PHOTOGRAPHS = 400
+
+
+def open_segcap(
+    data: Path, dataset: str, split: str, task: str, limit: int | None
+) -> tuple[GroundedCaptions, Mapping[str, Prediction]]:
+    """The photographs of a set, and the constant baseline, which is fitted to its split `train`.
+
+    Raises:
+        UsageError: if the set is not there or has no truth for the task.
+    """
+    folder = open_split(data, dataset, split, limit)
+    asked = TASKS[task]
+    questions: list[Question] = []
+    truths: list[GroundTruth] = []
+    for item, entry in _references(folder, asked):
+        masks = tuple(rle.encode(mask[None])[0] for mask in known_masks(entry))
+        questions.append(Question(item.name, item.image, asked, _ABOUT[task]))
+        truths.append(GroundTruth(item.name, parse(entry.answer).caption, reference_labels(entry), masks))
+    if not truths:
+        raise UsageError(f"{dataset}/{split} has no annotation for the {task} question")
+    train = open_split(data, dataset, "train", _BASELINE_PHOTOGRAPHS)
+    constant = most_frequent(entry for _, entry in _references(train, asked))
+    baseline = {
+        truth.image_id: Prediction(
+            truth.image_id,
+            constant.caption,
+            constant.phrases,
+            constant.masks(truth.masks[0].height, truth.masks[0].width),
+        )
+        for truth in truths
+    }
+    return GroundedCaptions(questions, truths), baseline
+
+
+def _references(folder: Folder, task: Task) -> Iterator[tuple[Item, Conversation]]:
+    for item in folder.items:
+        entry = reference(folder.load(item), task)
+        if entry is not None:
+            yield item, entry

@@ -1,0 +1,1 @@
+"""Held-out parts of published data sets, on their own layouts, as benchmarks."""
