@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine.errors import UsageError
 from engine.model.config import ModelConfig
-from engine.prompts import Task
+from engine.prompts import TEMPLATES, Task
 from trainer.data.folders import Folder, camvid, captioned, ccp, coco, one_person
 from trainer.data.mixture import Mixture
 from trainer.data.shards import Shards
@@ -63,6 +64,12 @@ class Examples:
         *,
         train: bool,
     ) -> Mixture:
+        for shards, _ in records:
+            if TEMPLATES[shards.info.template].families is not TEMPLATES[config.template].families:
+                raise UsageError(
+                    f"{shards.folder}: its questions are worded for the template {shards.info.template}, the model has "
+                    f"{config.template}: convert the data set again with --template {config.template}"
+                )
         return Mixture.of(
             folders,
             sets,

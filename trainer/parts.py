@@ -64,9 +64,8 @@ def choose(model: MGLMM, recipe: Recipe) -> None:
     for name, parameter in model.named_parameters():
         if adapter.is_factor(name):
             parameter.requires_grad_(True)
-    backbone = recipe.start.backbone
-    if backbone is not None and isinstance(model.pixel_encoder, Pyramid):
-        freeze_stages(model.pixel_encoder.backbone, backbone.frozen_stages)
+    if recipe.train.frozen_stages and isinstance(model.pixel_encoder, Pyramid):
+        freeze_stages(model.pixel_encoder.backbone, recipe.train.frozen_stages)
 
 
 def set_modes(model: MGLMM) -> None:

@@ -42,11 +42,10 @@ class TokenizerRecipe(_Section):
 
 
 class BackboneRecipe(_Section):
-    """Where the pixel encoder's backbone starts: a pip package with ImageNet weights; early stages stay frozen."""
+    """Where the pixel encoder's backbone starts: a pip package with ImageNet weights."""
 
     package: str
     file: str
-    frozen_stages: int = Field(0, ge=0)
 
 
 class StartRecipe(_Section):
@@ -99,10 +98,12 @@ class TrainedRecipe(_Section):
     Attributes:
         parts: learn as a whole.
         lora: for the layers of the language model, or None.
+        frozen_stages: so many early stages of a pyramid's backbone stay frozen though the pixel encoder learns.
     """
 
     parts: tuple[PartName, ...] = ("embeddings", "lm_head", "projector", "text_hidden_fcs", "mask_decoder")
     lora: LoraRecipe | None = LoraRecipe()
+    frozen_stages: int = Field(0, ge=0)
 
     @model_validator(mode="after")
     def _lora_fits(self) -> TrainedRecipe:
@@ -154,7 +155,7 @@ class ValidationRecipe(_Section):
 
 
 class OptimizerRecipe(_Section):
-    """AdamW with linear warm-up and linear decay to a tenth; `backbone_lr` is that of a preset's backbone."""
+    """AdamW with linear warm-up and linear decay to a tenth; `backbone_lr` is that of a pyramid's backbone."""
 
     lr: PositiveFloat
     backbone_lr: PositiveFloat | None = None

@@ -47,7 +47,7 @@ def test_damaged_pictures_are_decoded_or_refused(tmp_path: Path) -> None:
     _check(_report(0, 600, tmp_path), 600)
 
 
-@pytest.mark.soak
+@pytest.mark.skipif(not os.environ.get("MGLMM_WHOLE"), reason="the whole form takes half an hour: MGLMM_WHOLE=1")
 @pytest.mark.parametrize("first", range(1_000_000, 1_000_000 + 6 * _PART, _PART))
 def test_damaged_pictures_by_the_thousand(tmp_path: Path, first: int) -> None:
     _check(_report(first, _PART, tmp_path), _PART)
