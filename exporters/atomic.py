@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
+
+_DIGITS = 16
+_LEFTOVER = re.compile(rf"\.[0-9a-f]{{{_DIGITS}}}\.tmp")
 
 
 @contextmanager
@@ -21,7 +25,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     # Beside the target, as a rename is atomic only within one file system.
-    temporary = path.parent / f".{secrets.token_hex(8)}.tmp"
+    temporary = path.parent / f".{secrets.token_hex(_DIGITS // 2)}.tmp"
     try:
         with temporary.open("xb") as file:
             yield file
@@ -32,6 +36,14 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         temporary.unlink(missing_ok=True)
         raise
     _sync_folder(path.parent)
+
+
+def discard_leftovers(folder: Path) -> None:
+    """Remove what a process that was killed in `replacing` left below a folder."""
+    for path, _, names in os.walk(folder):
+        for name in names:
+            if _LEFTOVER.fullmatch(name):
+                Path(path, name).unlink(missing_ok=True)
 
 
 def _sync_folder(folder: Path) -> None:

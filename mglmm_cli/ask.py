@@ -76,10 +76,10 @@ def ask(
         raise click.UsageError(f"--overlay takes a name that ends in {', '.join(_OVERLAY_SUFFIXES)}")
     check_sampling(how["temperature"], how["seed"])
 
-    from engine.images.decode import decode
+    from engine.images.decode import MAX_PIXELS, decode
 
     try:
-        pixels = decode(image)
+        pixels = decode(image, max_pixels=how["max_pixels"] or MAX_PIXELS)
     except PhotographError as error:
         click.echo(f"mglmm: {clean(str(image))}: {error}", err=True)
         return Exit.PHOTOGRAPHS_FAILED

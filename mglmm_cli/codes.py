@@ -11,3 +11,4 @@ class Exit(IntEnum):
     USAGE = 2
     PHOTOGRAPHS_FAILED = 3
     INTERRUPTED = 130
+    TERMINATED = 143

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
 from rich.color import Color
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.style import Style
 from rich.text import Text
 
@@ -18,15 +19,18 @@ from exporters.panel import colour_of
 from mglmm_cli.text import clean
 
 _LINE_EVERY = 10.0  # seconds between plain lines
-_WINDOW = 120.0  # seconds that the time left is estimated from
 _UNIT = "photographs"
 
 
-class _RateColumn(ProgressColumn):
-    """Photographs per second since the start; they come in batches, so a short window would only flicker."""
+class _Column(ProgressColumn):
+    """Words that the progress itself knows."""
+
+    def __init__(self, words: Callable[[], str]) -> None:
+        super().__init__()
+        self._words = words
 
     def render(self, task: Task) -> Text:
-        return Text(f"{task.completed / task.elapsed:.2f}/s" if task.completed and task.elapsed else "-/s")
+        return Text(self._words())
 
 
 class PhotoProgress:
@@ -34,11 +38,15 @@ class PhotoProgress:
 
     Args:
         bar: allow the bar; without it, plain lines are written on a terminal too.
+
+    Attributes:
+        done: photographs of this run.
+        skipped: photographs that were done before.
     """
 
     def __init__(self, *, bar: bool = True) -> None:
         self._total: int | None = None
-        self.done = 0
+        self.done = self.skipped = 0
         self._started = self._last_line = time.monotonic()
         self._bar: Progress | None = None
         if bar and sys.stderr.isatty():
@@ -46,10 +54,10 @@ class PhotoProgress:
                 TextColumn(_UNIT),
                 BarColumn(),
                 MofNCompleteColumn(),
-                _RateColumn(),
-                TimeRemainingColumn(),
+                # Both since the start of this run: photographs come in batches, and those done before in no time.
+                _Column(lambda: f"{self.rate:.2f}/s"),
+                _Column(lambda: f"{self._left()} left" if self.done and self._total is not None else ""),
                 console=Console(stderr=True),
-                speed_estimate_period=_WINDOW,
                 # stdout may be a pipe that carries the results.
                 redirect_stdout=False,
             )
@@ -73,14 +81,18 @@ class PhotoProgress:
         if self._bar:
             self._bar.update(self._task, total=total)
 
-    def advance(self) -> None:
-        """Count one photograph."""
-        self.done += 1
+    def reach(self, done: int, skipped: int = 0) -> None:
+        """Tell how many photographs this run has done so far, and how many were done before."""
+        self.done, self.skipped = done, skipped
         if self._bar:
-            self._bar.advance(self._task)
+            self._bar.update(self._task, completed=done + skipped)
         elif time.monotonic() - self._last_line >= _LINE_EVERY:
             self._last_line = time.monotonic()
             self.note(self._line())
+
+    def advance(self) -> None:
+        """Count one photograph."""
+        self.reach(self.done + 1, self.skipped)
 
     def note(self, line: str) -> None:
         """Print a line, above the bar if there is one."""
@@ -95,10 +107,14 @@ class PhotoProgress:
         return self.done / max(time.monotonic() - self._started, 1e-9)
 
     def _line(self) -> str:
+        done = self.done + self.skipped
         if self._total is None:
-            return f"{self.done} {_UNIT}, {self.rate:.2f} per second"
-        left = duration((self._total - self.done) / max(self.rate, 1e-9))
-        return f"{self.done}/{self._total} {_UNIT}, {self.rate:.2f} per second, {left} left"
+            return f"{done} {_UNIT}, {self.rate:.2f} per second"
+        return f"{done}/{self._total} {_UNIT}, {self.rate:.2f} per second, {self._left()} left"
+
+    def _left(self) -> str:
+        assert self._total is not None
+        return duration((self._total - self.done - self.skipped) / max(self.rate, 1e-9))
 
 
 def duration(seconds: float) -> str:

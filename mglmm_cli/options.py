@@ -35,11 +35,6 @@ MODEL = click.option(
     metavar="MODEL",
     help="An embedded model, a model's folder, a hub name (owner/name), or random:PRESET.",
 )
-MAX_PIXELS = click.option(
-    "--max-pixels",
-    type=click.IntRange(min=1, max=10**9),
-    help="Refuse larger photographs, width x height; one takes up to 17 bytes of memory per pixel. [default: 89478485]",
-)
 _MODEL = (MODEL, PRECISION, DEVICE)
 
 _ANSWERING = (
@@ -51,6 +46,12 @@ _ANSWERING = (
         help="Sample the answer at this temperature; without it the likeliest token is taken.",
     ),
     click.option("--seed", type=click.IntRange(min=0), help="Seed of the sampling; needs --temperature."),
+    click.option(
+        "--max-pixels",
+        type=click.IntRange(min=1, max=10**9),
+        help="Refuse photographs of more, width x height; one takes up to 17 bytes of memory per pixel. "
+        "[default: 89478485]",
+    ),
 )
 
 

@@ -2,31 +2,39 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
-from datetime import UTC, datetime
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Protocol, Self
 
-from engine.images.decode import decode
+from engine.errors import MglmmError, PhotographError
+from engine.images.decode import MAX_PIXELS, decode
 from engine.images.sources import Source
-from engine.journal import JournalWriter, RunInfo, to_line
+from engine.journal import Index, Journal, Place, Start, dump, fingerprint, stamp, to_line, unchanged
 from engine.records import Failure, PhotoRecord
+from exporters.atomic import discard_leftovers, replacing
 from exporters.coco import write_coco
 from exporters.overlay import overlay_path, write_overlay
+from mglmm_cli.folder import COCO, FAILURES, JOURNAL, open_index
+from mglmm_cli.text import clean
 
-_JOURNAL, _COCO, _FAILURES = "journal.jsonl", "segcap.json", "failures.jsonl"
+_log = logging.getLogger(__name__)
 _OVERLAY_THREADS = 2
 _OVERLAYS_WAITING = 8
 
 
 class Results(Protocol):
-    """A context manager that takes photographs in the order in which they were done."""
+    """A context manager that says what is to be done and takes it, in whatever order."""
 
     where: str
     """For the closing line: where the results are."""
+    skipped: int
+    """Photographs that were done before."""
 
     def __enter__(self) -> Self: ...
 
@@ -34,17 +42,32 @@ class Results(Protocol):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
 
+    def todo(self, sources: Iterable[Source]) -> Iterator[Source]:
+        """The photographs that are not done yet."""
+
+    def begin(self) -> None:
+        """A model is there: from here on photographs are added."""
+
     def add(self, source: Source, entry: PhotoRecord | Failure) -> None:
         """Take one photograph."""
+
+    @property
+    def settled(self) -> int:
+        """How many of the photographs added can't be lost any more."""
+
+    def finish(self) -> None:
+        """All photographs are added: write what is made of them together."""
 
 
 class StreamResults:
     """A JSON line per photograph, handed on at once."""
 
     where = ""
+    skipped = 0
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
+        self._added = 0
 
     def __enter__(self) -> Self:
         return self
@@ -54,27 +77,61 @@ class StreamResults:
     ) -> None:
         return None
 
+    def todo(self, sources: Iterable[Source]) -> Iterator[Source]:
+        yield from sources
+
+    def begin(self) -> None:
+        return None
+
     def add(self, source: Source, entry: PhotoRecord | Failure) -> None:
         self._stream.write(to_line(entry).encode("ascii"))
         self._stream.flush()
+        self._added += 1
+
+    @property
+    def settled(self) -> int:
+        return self._added
+
+    def finish(self) -> None:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Flight:
+    """A photograph that was handed out: its place in the inputs, and its file's stamp then."""
+
+    at: int
+    stamp: str
 
 
 class FolderResults:
-    """A folder with the journal, the failures, overlays if asked for, and at the end the COCO file.
+    """A folder with the journal and overlays if asked for; at the end the COCO file and the failures.
 
     Args:
-        folder: made if it is not there; must hold no journal.
-        info: what is about to run.
+        folder: made if it is not there. If it holds the journal of such a run, that is continued.
+        start: what is about to run.
         overlay: draw a picture per photograph.
+        fresh: begin anew; what is of an older run goes, and nothing else.
+        max_pixels: of a photograph that is drawn.
+
+    Raises:
+        UsageError: if the folder holds something else, or another run.
+        MglmmError: if another process works on the folder.
     """
 
-    def __init__(self, folder: Path, info: RunInfo, *, overlay: bool) -> None:
+    def __init__(
+        self, folder: Path, start: Start, *, overlay: bool, fresh: bool = False, max_pixels: int = MAX_PIXELS
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self.where = str(folder / _COCO)
+        self.where = str(folder / COCO)
+        self.skipped = 0
         self._folder = folder
-        self._info = info
-        self._journal = JournalWriter(folder / _JOURNAL, info)
-        self._overlays = _Overlays(folder) if overlay else None
+        self._fresh = fresh
+        self._flying: dict[str, _Flight] = {}
+        with ExitStack() as stack:
+            self._journal = stack.enter_context(Journal(folder / JOURNAL, start, fresh=fresh))
+            self._overlays = stack.enter_context(_Overlays(folder, max_pixels)) if overlay else None
+            self._stack = stack.pop_all()
 
     def __enter__(self) -> Self:
         return self
@@ -82,44 +139,119 @@ class FolderResults:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._journal.__exit__(kind, error, trace)
-        if self._overlays:
-            self._overlays.close(cancel=kind is not None)
-        if kind is None:
-            write_coco(self._folder / _JOURNAL, self._folder / _COCO, replace(self._info, finished=now()))
+        self._stack.__exit__(kind, error, trace)
+
+    @property
+    def before(self) -> Index | None:
+        """What the folder's journal held when it was opened."""
+        return self._journal.index
+
+    def todo(self, sources: Iterable[Source]) -> Iterator[Source]:
+        for at, source in enumerate(sources):
+            if source.file_name in self._flying:  # a list may name a file twice
+                self.skipped += 1
+                continue
+            place = self._journal.find(source.file_name)
+            if place and place.done and unchanged(source.path, place.known):
+                self.skipped += 1
+                self._draw_missing(source, place)
+                continue
+            if self._overlays:  # that of another photograph, or of another run
+                overlay_path(self._folder, source.file_name).unlink(missing_ok=True)
+            self._flying[source.file_name] = _Flight(at, stamp(source.path))
+            yield source
+
+    def begin(self) -> None:
+        if self._fresh:
+            for name in (COCO, FAILURES):
+                (self._folder / name).unlink(missing_ok=True)
+        discard_leftovers(self._folder)
+        self._journal.begin()
 
     def add(self, source: Source, entry: PhotoRecord | Failure) -> None:
-        self._journal.append(entry)
-        if isinstance(entry, Failure):
-            with (self._folder / _FAILURES).open("ab") as file:
-                file.write(to_line(entry).encode("ascii"))
-        elif self._overlays:
+        flight = self._flying.pop(source.file_name)
+        # Its file was read a moment ago, and comes from memory.
+        self._journal.append(entry, at=flight.at, held=fingerprint(source.path, flight.stamp))
+        if self._overlays and isinstance(entry, PhotoRecord):
             self._overlays.add(source, entry)
+
+    @property
+    def settled(self) -> int:
+        return self._journal.durable
+
+    def finish(self) -> None:
+        self._journal.finish()
+        if self._overlays:
+            self._overlays.wait()
+        write_outputs(self._folder)
+
+    def _draw_missing(self, source: Source, place: Place) -> None:
+        if self._overlays and not overlay_path(self._folder, source.file_name).exists():
+            record = self._journal.read(place)
+            assert isinstance(record, PhotoRecord)  # it is done
+            self._overlays.add(source, record)
+
+
+def write_outputs(folder: Path) -> Index:
+    """Make the outputs of a folder from its journal, and say what that holds.
+
+    Each takes the place of the one before only when it is complete.
+
+    Raises:
+        UsageError, MglmmError: if the journal can't be read.
+        MglmmError: if an output can't be written.
+    """
+    index = open_index(folder)
+    try:
+        write_coco(index, folder / COCO, index.info)
+        failures = folder / FAILURES
+        if index.failed:
+            with replacing(failures) as file:
+                file.writelines(dump(value) + b"\n" for value in index.failures())
+        else:
+            failures.unlink(missing_ok=True)
+    except OSError as error:
+        raise MglmmError(
+            f"{folder}: the outputs can't be written ({(error.strerror or str(error)).lower()}). "
+            f"The journal is complete: mend that, and run mglmm rebuild {folder}"
+        ) from error
+    finally:
+        index.close()
+    return index
 
 
 class _Overlays:
     """Draws in threads; waits when too many pictures are pending, so that memory stays bounded."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, max_pixels: int) -> None:
+        self._folder, self._max_pixels = folder, max_pixels
         self._pool = ThreadPoolExecutor(_OVERLAY_THREADS, thread_name_prefix="overlay")
         self._pending: deque[Future[None]] = deque()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # What is dropped here is drawn by the next run.
+        self._pool.shutdown(cancel_futures=True)
 
     def add(self, source: Source, record: PhotoRecord) -> None:
         while len(self._pending) >= _OVERLAYS_WAITING:
             self._pending.popleft().result()
         self._pending.append(self._pool.submit(self._draw, source, record))
 
-    def close(self, *, cancel: bool) -> None:
-        """Wait for the last pictures, or drop them."""
-        self._pool.shutdown(cancel_futures=cancel)
-        while self._pending and not cancel:
+    def wait(self) -> None:
+        """Wait for the last pictures."""
+        while self._pending:
             self._pending.popleft().result()
 
     def _draw(self, source: Source, record: PhotoRecord) -> None:
-        write_overlay(overlay_path(self._folder, record.file_name), decode(source.path), record)
-
-
-def now() -> str:
-    """The time, as a run's info has it."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
+        try:
+            pixels = decode(source.path, max_pixels=self._max_pixels)
+        except PhotographError as error:
+            # It was changed or removed a moment ago: its answer stands, and the next run sees the change.
+            _log.warning("mglmm: no overlay of %s: %s", clean(record.file_name), error)
+            return
+        write_overlay(overlay_path(self._folder, record.file_name), pixels, record)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import sys
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,13 +24,16 @@ from mglmm_cli.options import DEVICES, MODEL, PRECISION, answering, check_sampli
 if TYPE_CHECKING:
     from engine.images.sources import Source
     from engine.journal import RunInfo
-    from engine.pipeline import Options, Pipeline
-    from engine.workers import Fleet, Worker
+    from engine.pipeline import Options, Outcome
+    from engine.workers import Worker
     from mglmm_cli.console import PhotoProgress
-    from mglmm_cli.results import Results
+    from mglmm_cli.results import FolderResults, Results
+
+    Model = Callable[[Iterator[Source]], Iterator[Outcome]]
 
 _STDOUT = "-"
 _STDIN = "-"
+_STOPPING = b"mglmm: stopping once the photographs in hand are done; once more ends it at once\n"
 
 
 @click.command()
@@ -44,15 +50,21 @@ _STDIN = "-"
 @click.option("--instruction", metavar="TEXT", help="Put this question instead.")
 @click.option("--label", metavar="TEXT", help='Ask only about this object, like "the man riding a bike".')
 @click.option("--overlay", is_flag=True, help="Write a picture with coloured masks and caption per photograph.")
+@click.option("--fresh", is_flag=True, help="Start over in OUT, where an earlier run would be continued.")
 @MODEL
 @PRECISION
 @DEVICES
-@click.option("--batch-size", type=click.IntRange(min=1), help="Photographs that go through the model together.")
+@click.option(
+    "--batch-size",
+    type=click.IntRange(min=1),
+    help="Answers that are written together. [default: 8 on a CPU, what its memory holds on a CUDA device]",
+)
 @answering
 def segcap(
     inputs: tuple[str, ...],
     out: str,
     overlay: bool,
+    fresh: bool,
     model: str,
     precision: str,
     devices: str,
@@ -64,35 +76,79 @@ def segcap(
     INPUT is a file, a folder (searched to the bottom), a pattern such as 'shots/**/*.jpg', or - for a list on
     stdin, with newline or NUL between names. OUT gets segcap.json (COCO), journal.jsonl (a line per photograph,
     as it is done) and, if photographs could not be done, failures.jsonl; the exit code is then 3.
+
+    The same command again goes on where it was stopped: photographs that are new, have changed or failed are done,
+    the others are not even opened. Ctrl-C or SIGTERM lets it finish the photographs in hand; a second one ends it at
+    once. Exit codes: 0 all done, 1 error, 2 wrong usage, 3 some photographs failed, 130 or 143 stopped.
     """
     _check(asked)
     check_sampling(asked["temperature"], seed)
     if out == _STDOUT and overlay:
         raise click.UsageError("--overlay needs an output folder, not -o -")
-    folder = None if out == _STDOUT else _empty_folder(Path(out))
-    if folder and overlay:
-        _refuse_nested(folder, inputs)
+    if out == _STDOUT and fresh:
+        raise click.UsageError("--fresh needs an output folder, not -o -")
+    folder = None if out == _STDOUT else Path(out)
+    if folder:
+        _check_folder(folder, inputs, overlay=overlay)
     sources = _sources(inputs)
 
+    from engine.journal import Start
     from engine.pipeline import Options
     from engine.workers import parse_devices
-    from mglmm_cli.console import PhotoProgress
     from mglmm_cli.results import FolderResults, StreamResults
 
     workers = parse_devices(devices)
     options = Options(**given({**asked, "seed": seed}))
     info = _run_info(model, precision, options)
-    with _open(model, precision, workers, options) as pipeline:
-        results: Results
-        if folder:
-            results = FolderResults(folder, info, overlay=overlay)
-        else:
-            results = StreamResults(sys.stdout.buffer)
+    results: Results
+    if folder:
+        results = FolderResults(
+            folder, Start(info, inputs, os.getcwd()), overlay=overlay, fresh=fresh, max_pixels=options.max_pixels
+        )
+        _report_damage(results)
+    else:
+        results = StreamResults(sys.stdout.buffer)
+    with results:
+        return _run(_Job(model, precision, workers, options), inputs, sources, results)
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What runs, and where."""
+
+    model: str
+    precision: str
+    workers: Sequence[Worker]
+    options: Options
+
+
+def _run(job: _Job, inputs: Sequence[str], sources: Iterator[Source], results: Results) -> Exit:
+    """Do what is to be done; the model is loaded only if there is something."""
+    from mglmm_cli.console import PhotoProgress
+    from mglmm_cli.stopping import Stop, Stopping
+
+    todo = results.todo(sources)
+    first = next(todo, None)
+    with ExitStack() as stack:
+        model = stack.enter_context(_open(job, in_order=not results.where)) if first else None
+        results.begin()
         # A bar and the results on one screen would overwrite each other.
-        with PhotoProgress(bar=not (out == _STDOUT and sys.stdout.isatty())) as progress:
-            _count(inputs, progress)
-            failed = _drive(pipeline, sources, results, progress)
-    _summarise(progress, failed, results)
+        bar = bool(results.where) or not sys.stdout.isatty()
+        progress = stack.enter_context(PhotoProgress(bar=bar))
+        # Not by the progress, which may be in the middle of a line.
+        stopping = stack.enter_context(Stopping(lambda: os.write(sys.stderr.fileno(), _STOPPING)))
+        _count(inputs, progress)
+        failed = 0
+        with suppress(Stop):
+            if model and first:
+                failed = _drive(model, stopping.until_asked(chain([first], todo)), results, progress)
+            with stopping.at_once():
+                results.finish()
+        progress.reach(results.settled, results.skipped)
+        if stopping.code:
+            progress.note(_stopped(results, progress))
+            return stopping.code
+        _summarise(progress, failed, results)
     return Exit.PHOTOGRAPHS_FAILED if failed else Exit.DONE
 
 
@@ -118,18 +174,18 @@ def _check(asked: dict[str, Any]) -> None:
         raise click.UsageError("--granularity panoptic asks about no single object; leave out --max-children")
 
 
-def _empty_folder(path: Path) -> Path:
-    """Check that `path` can become the output folder, without making it."""
-    if path.is_dir():
-        if any(path.iterdir()):
-            raise UsageError(f"{path} is not empty; choose another output folder with -o")
-    elif path.exists() or path.is_symlink():
-        raise UsageError(f"{path} is not a folder; choose an output folder with -o")
-    return path
+def _check_folder(folder: Path, inputs: Sequence[str], *, overlay: bool) -> None:
+    """Refuse an output folder that can't be one.
 
+    Raises:
+        UsageError: saying why.
+    """
+    from mglmm_cli.folder import check_folder
 
-def _refuse_nested(folder: Path, inputs: Sequence[str]) -> None:
-    """Overlays that land in a folder being searched would be taken for photographs."""
+    check_folder(folder)
+    if not overlay:
+        return
+    # Overlays that land in a folder being searched would be taken for photographs.
     for given_path in inputs:
         if Path(given_path).is_dir() and folder.resolve().is_relative_to(Path(given_path).resolve()):
             raise UsageError(f"{folder} lies in the input {given_path}; with --overlay choose a folder outside it")
@@ -150,25 +206,27 @@ def _run_info(model: str, precision: str, options: Options) -> RunInfo:
     """What is about to run."""
     from engine.journal import RunInfo
     from engine.model.checkpoint import identify
-    from mglmm_cli.results import now
 
     name, sha256 = identify(model)
-    return RunInfo(f"mglmm {__version__}", name, sha256, {**asdict(options), "precision": precision}, now())
+    return RunInfo(f"mglmm {__version__}", name, sha256, {**asdict(options), "precision": precision})
 
 
 @contextmanager
-def _open(model: str, precision: str, workers: Sequence[Worker], options: Options) -> Iterator[Pipeline | Fleet]:
+def _open(job: _Job, *, in_order: bool) -> Iterator[Model]:
     """The model, in this process if it is one on one device."""
     from engine.model.precision import Precision
     from engine.pipeline import Pipeline
     from engine.workers import Fleet, describe
 
+    workers = job.workers
     if len(workers) == 1:
-        yield Pipeline(open_model(model, precision, workers[0].device), options)
+        pipeline = Pipeline(open_model(job.model, job.precision, workers[0].device), job.options)
+        click.echo(f"mglmm: {describe(workers)}; {pipeline.batch_size} answers are written together", err=True)
+        yield pipeline.run
         return
     click.echo(f"mglmm: {len(workers)} processes: {describe(workers)}", err=True)
-    with Fleet(model, Precision(precision), workers, options) as fleet:
-        yield fleet
+    with Fleet(job.model, Precision(job.precision), workers, job.options) as fleet:
+        yield partial(fleet.run, in_order=in_order)
 
 
 def _count(inputs: Sequence[str], progress: PhotoProgress) -> None:
@@ -185,27 +243,58 @@ def _count(inputs: Sequence[str], progress: PhotoProgress) -> None:
     threading.Thread(target=count, name="count", daemon=True).start()
 
 
-def _drive(pipeline: Pipeline | Fleet, sources: Iterator[Source], results: Results, progress: PhotoProgress) -> int:
+def _drive(model: Model, sources: Iterator[Source], results: Results, progress: PhotoProgress) -> int:
     """Run the photographs through and return how many failed."""
     from engine.records import Failure
 
     failed = 0
-    with results:
-        for source, entry in pipeline.run(sources):
-            results.add(source, entry)
-            if isinstance(entry, Failure):
-                failed += 1
-                progress.note(f"mglmm: {entry.file_name}: {entry.stage}: {entry.reason}")
-            progress.advance()
+    for source, entry in model(sources):
+        results.add(source, entry)
+        if isinstance(entry, Failure):
+            failed += 1
+            progress.note(f"mglmm: {entry.file_name}: {entry.stage}: {entry.reason}")
+        progress.reach(results.settled, results.skipped)
     return failed
+
+
+def _report_damage(results: FolderResults) -> None:
+    """Say which lines of the journal can't be used."""
+    if results.before and results.before.damaged:
+        first, *more = results.before.damaged
+        lines = (
+            f"line {first} and {len(more)} more are damaged, their photographs are"
+            if more
+            else (f"line {first} is damaged, its photograph is")
+        )
+        click.echo(f"mglmm: {results.before.path}: {lines} done again", err=True)
+
+
+def _stopped(results: Results, progress: PhotoProgress) -> str:
+    """How far it came, and how to go on."""
+    line = f"mglmm: stopped; {_photographs(progress.done)} done"
+    if not results.where:
+        return line
+    command = shlex.join(["mglmm", *(word for word in sys.argv[1:] if word != "--fresh")])
+    return f"{line}, {progress.done + progress.skipped} in all; to go on: {command}"
 
 
 def _summarise(progress: PhotoProgress, failed: int, results: Results) -> None:
     done = progress.done - failed
-    if not done:
+    wrote = f"; wrote {results.where}" if results.where else ""
+    if not progress.done:
+        progress.note(
+            f"mglmm: nothing to do, {results.skipped} {_photographs(results.skipped)} were done before{wrote}"
+        )
+        return
+    if not done and not results.skipped:
         progress.note(f"mglmm: no photograph could be done, {failed} failed")
         return
-    line = f"mglmm: {done} {'photograph' if done == 1 else 'photographs'} done, {progress.rate:.2f} per second"
+    before = f" ({results.skipped} before)" if results.skipped else ""
+    line = f"mglmm: {_photographs(done)} done{before}, {progress.rate:.2f} per second"
     if failed:
         line += f"; {failed} failed"
-    progress.note(f"{line}; wrote {results.where}" if results.where else line)
+    progress.note(line + wrote)
+
+
+def _photographs(count: int) -> str:
+    return "1 photograph" if count == 1 else f"{count} photographs"

@@ -15,7 +15,7 @@ from pycocotools.cocoeval import COCOeval
 
 from engine.errors import MglmmError
 from engine.grammar import parse
-from engine.journal import JournalWriter, RunInfo
+from engine.journal import Index, Journal, RunInfo, Start
 from engine.masks import rle
 from engine.records import Failure, Mask, Parent, PhotoRecord, SegCap
 from exporters.coco import write_coco
@@ -58,6 +58,14 @@ def questions(file_name: str) -> PhotoRecord:
     return PhotoRecord(file_name, WIDTH, HEIGHT, (empty, fine))
 
 
+def _write(journal: Path, out: Path) -> None:
+    index = Index(journal)
+    try:
+        write_coco(index, out, INFO)
+    finally:
+        index.close()
+
+
 Exported = Callable[..., tuple[Path, dict[str, Any]]]
 
 
@@ -66,10 +74,11 @@ def exported(tmp_path: Path) -> Exported:
     def export(*entries: PhotoRecord | Failure) -> tuple[Path, dict[str, Any]]:
         journal, out = tmp_path / "journal.jsonl", tmp_path / "segcap.json"
         journal.unlink(missing_ok=True)
-        with JournalWriter(journal, INFO) as writer:
+        with Journal(journal, Start(INFO)) as writer:
+            writer.begin()
             for entry in entries:
                 writer.append(entry)
-        write_coco(journal, out, INFO)
+        _write(journal, out)
         return out, json.loads(out.read_bytes())
 
     return export
@@ -181,6 +190,6 @@ def test_a_failed_write_leaves_the_old_file_and_no_other(exported: Exported, tmp
     journal = tmp_path / "journal.jsonl"
     journal.write_bytes(journal.read_bytes() + b"damaged\n")
     with pytest.raises(MglmmError):
-        write_coco(journal, out, INFO)
+        _write(journal, out)
     assert out.read_bytes() == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["journal.jsonl", "segcap.json"]

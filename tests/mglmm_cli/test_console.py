@@ -19,13 +19,13 @@ def test_duration(seconds: float, words: str) -> None:
 
 def test_notes_go_to_stderr_without_control_characters(capsys: pytest.CaptureFixture[str]) -> None:
     with PhotoProgress() as progress:
-        progress.expect(2)
-        progress.advance()
+        progress.expect(9)
+        progress.reach(3, 4)
         progress.note("bad\x1b[2J.jpg")
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err == "bad\ufffd[2J.jpg\n"
-    assert progress.done == 1
+    assert (progress.done, progress.skipped) == (3, 4)
 
 
 def test_an_answer_is_plain_away_from_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:

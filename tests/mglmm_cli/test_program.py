@@ -48,8 +48,9 @@ def test_version() -> None:
 @pytest.mark.parametrize(
     ("args", "commands"),
     [
-        ([], ["segcap", "ask", "train", "eval", "doctor", "bench", "convert", "export"]),
-        (["eval"], ["mgsc", "refer"]),
+        ([], "segcap status rebuild ask data train merge eval doctor bench convert export".split()),
+        (["data"], ["convert", "formats", "show"]),
+        (["eval"], ["mgsc", "gcg", "refer", "grefer", "reason", "caption", "region", "panoptic", "photos"]),
         (["export"], ["onnx"]),
     ],
 )
@@ -80,7 +81,7 @@ def test_a_command_answers_to_the_name_it_is_listed_under(path: str, command: cl
 
 
 def test_completion_knows_the_commands() -> None:
-    code = "import os; os.environ.update(_MGLMM_COMPLETE='bash_complete', COMP_WORDS='mglmm s', COMP_CWORD='1')"
+    code = "import os; os.environ.update(_MGLMM_COMPLETE='bash_complete', COMP_WORDS='mglmm se', COMP_CWORD='1')"
     done = subprocess.run(
         [sys.executable, "-c", f"{code}\nfrom mglmm_cli.main import main\nmain([])"],
         capture_output=True,
@@ -110,6 +111,10 @@ def test_without_a_command_the_help_is_shown() -> None:
         ("segcap - -o out", "stdin is empty"),
         ("segcap empty -o", "'-o'"),
         ("segcap empty -o full", "full is not empty"),
+        ("segcap . -o - --fresh", "--fresh needs an output folder"),
+        ("status nowhere", "'nowhere' does not exist"),
+        ("status full", "full holds no journal.jsonl"),
+        ("rebuild full", "full holds no journal.jsonl"),
         ("segcap empty -o full/kept.txt", "full/kept.txt is not a folder"),
         ("segcap . -o out --overlay", "choose a folder outside"),
         ("segcap . -o - --overlay", "--overlay needs an output folder"),
@@ -130,7 +135,7 @@ def test_without_a_command_the_help_is_shown() -> None:
         ("ask full/kept.txt Why? --overlay out.gif", ".jpg"),
         ("train nowhere.yaml -o out", "nowhere.yaml"),
         ("train full/kept.txt", "'-o'"),
-        ("eval mgsc --data full --set bdd", "'bdd' is not one of"),
+        ("eval photos --data full --set bdd", "'bdd' is not one of"),
         ("export onnx", "'MODEL'"),
     ],
 )

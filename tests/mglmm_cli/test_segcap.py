@@ -84,10 +84,26 @@ def test_overlays_stand_beside(run: subprocess.CompletedProcess[bytes], mixed: P
     assert names == {"coffee.jpg.jpg", "sub/chelsea.png.jpg"}
 
 
-def test_a_full_folder_is_not_written_over(run: subprocess.CompletedProcess[bytes], mixed: Path) -> None:
-    again = _mglmm("segcap", mixed, "-o", "out", cwd=mixed.parent)
-    assert again.returncode == 2
-    assert again.stderr.count(b"\n") == 1 and b"not empty" in again.stderr
+def test_the_same_command_again_opens_no_photograph_that_is_done(
+    run: subprocess.CompletedProcess[bytes], mixed: Path
+) -> None:
+    out = mixed.parent / "out"
+    before = json.loads((out / "segcap.json").read_bytes())
+    again = _mglmm("segcap", mixed, "-o", "out", "--granularity", "panoptic", "--overlay", cwd=mixed.parent)
+    assert again.returncode == 3  # those that failed are tried again
+    assert b"0 photographs done (2 before)" in again.stderr and b"6 failed" in again.stderr
+    after = json.loads((out / "segcap.json").read_bytes())
+    assert before["info"].pop("finished") and after["info"].pop("finished")
+    assert after == before
+
+
+def test_other_options_are_refused_by_name(run: subprocess.CompletedProcess[bytes], mixed: Path) -> None:
+    before = (mixed.parent / "out" / "journal.jsonl").read_bytes()
+    other = _mglmm("segcap", mixed, "-o", "out", "--max-children", "2", cwd=mixed.parent)
+    assert other.returncode == 2
+    assert other.stderr.count(b"\n") == 1
+    assert b"granularity was panoptic, is both; max-children was 4, is 2" in other.stderr and b"--fresh" in other.stderr
+    assert (mixed.parent / "out" / "journal.jsonl").read_bytes() == before
 
 
 @pytest.mark.parametrize("separator", [b"\n", b"\0"])

@@ -1,0 +1,43 @@
+"""What is done, durably: `OUT/journal.jsonl`, from which every other output can be made again.
+
+One file, written by one process: records of worker processes come to the parent anyway, and a worker that is killed
+can't tear a line. Lines are only ever appended, each with a checksum:
+
+    {"crc":"0f3a…","run":{…}}                                   a run begins, or goes on: model, options, inputs
+    {"crc":"…","name":"a/b.jpg","at":7,"content":"…","stamp":"…","state":"done","photo":{…}}
+    {"crc":"…","damaged":[12]}                                  damaged lines that are known, their photographs redone
+    {"crc":"…","finished":"2026-01-01T00:00:00+00:00"}          all inputs were gone through
+
+A later line of a photograph takes the place of an earlier one. Whether a photograph is done is decided by its name and
+the hash of its content, within the run's model and options.
+"""
+
+from engine.journal.content import Fingerprint, fingerprint, stamp, unchanged
+from engine.journal.form import from_json, to_json, to_line
+from engine.journal.index import Index, Place
+from engine.journal.journal import Journal
+from engine.journal.lines import dump, load
+from engine.journal.lock import LOCK, Lock, holder
+from engine.journal.run import RunInfo, Start, differences, now
+
+__all__ = [
+    "LOCK",
+    "Fingerprint",
+    "Index",
+    "Journal",
+    "Lock",
+    "Place",
+    "RunInfo",
+    "Start",
+    "differences",
+    "dump",
+    "fingerprint",
+    "from_json",
+    "holder",
+    "load",
+    "now",
+    "stamp",
+    "to_json",
+    "to_line",
+    "unchanged",
+]

@@ -1,0 +1,160 @@
+"""The journal of an output folder, held by one process: what is done is found in it, what gets done is added."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from engine.errors import UsageError
+from engine.journal.content import UNKNOWN, Fingerprint
+from engine.journal.form import from_json, to_json
+from engine.journal.index import DONE, FAILED, PHOTO, Index, Place
+from engine.journal.lines import dump, is_torn
+from engine.journal.lock import Lock
+from engine.journal.run import Start, differences, now
+from engine.journal.writer import Writer
+from engine.records import Failure, PhotoRecord
+
+
+class Journal:
+    """A context manager. Made, it only locks and reads; `begin` is the first to write.
+
+        with Journal(out / "journal.jsonl", start) as journal:
+            place = journal.find(name)                  # and then journal.read(place)
+            journal.begin()
+            journal.append(record)
+            journal.finish()
+
+    Args:
+        path: of the file; its folder must exist, and is locked.
+        start: what is about to run; the time is noted by `begin`.
+        fresh: leave aside what is there; `begin` takes it away.
+
+    Attributes:
+        index: what was there before, if anything; without what is added since.
+
+    Raises:
+        UsageError: if what is there came from another model or other options, naming them.
+        MglmmError: if another process holds the folder, or the journal can't be read.
+    """
+
+    def __init__(self, path: Path, start: Start, *, fresh: bool = False) -> None:
+        self._path = path
+        self._start = start
+        self._fresh = fresh
+        self._writer: Writer | None = None
+        self._before = 0
+        self.index: Index | None = None
+        self._lock = Lock(path.parent)
+        try:
+            if path.exists() and not fresh:
+                self.index = self._open()
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def find(self, name: str) -> Place | None:
+        """What the journal held of a photograph when it was opened."""
+        return self.index.find(name) if self.index else None
+
+    def read(self, place: Place) -> PhotoRecord | Failure:
+        """What stands at a place that `find` gave."""
+        assert self.index is not None  # the place comes from it
+        return from_json(self.index.value(place))
+
+    def begin(self) -> None:
+        """Write down that a run begins, or goes on.
+
+        Raises:
+            MglmmError: if the journal can't be written.
+        """
+        if self._fresh:
+            self._path.unlink(missing_ok=True)
+        self._writer = Writer(self._path, self.index.end if self.index else 0)
+        info = replace(self._start.info, started=now())
+        self._writer.append(replace(self._start, info=info).to_json())
+        if self.index and self.index.damaged:
+            self._writer.append({"damaged": self.index.damaged})
+        self._before = self._writer.written
+        self._writer.sync()
+
+    def append(
+        self, entry: PhotoRecord | Failure, *, name: str | None = None, at: int = 0, held: Fingerprint = UNKNOWN
+    ) -> None:
+        """Add one photograph; it outlives this process from here on.
+
+        Args:
+            entry: its answers.
+            name: to find it by; its file name without one.
+            at: its place in the order of the inputs, and so of the outputs.
+            held: what its file held.
+
+        Raises:
+            MglmmError: if it can't be written; all that was is safe.
+            ValueError: if a number of the record is not finite.
+        """
+        assert self._writer is not None, "begin comes first"
+        head = {
+            "name": entry.file_name if name is None else name,
+            "at": at,
+            "content": held.content,
+            "stamp": held.stamp,
+            "state": FAILED if isinstance(entry, Failure) else DONE,
+        }
+        self._writer.append_text(b"%b%b%b}" % (dump(head)[:-1], PHOTO, dump(to_json(entry))))
+
+    @property
+    def durable(self) -> int:
+        """How many of the photographs added since `begin` are on the disk."""
+        return max(0, self._writer.durable - self._before) if self._writer else 0
+
+    def sync(self) -> None:
+        """Bring all that was added to the disk."""
+        if self._writer:
+            self._writer.sync()
+
+    def finish(self) -> None:
+        """Write down that all inputs were gone through, and bring all to the disk."""
+        assert self._writer is not None, "begin comes first"
+        self._writer.append({"finished": now()})
+        self._before += 1
+        self._writer.sync()
+
+    def close(self) -> None:
+        """Bring all to the disk, and let another process have the folder."""
+        try:
+            if self._writer:
+                self._writer.close()
+        finally:
+            if self.index:
+                self.index.close()
+            self._lock.close()
+
+    def _open(self) -> Index | None:
+        """What is there, if this run may go on with it; None if it was torn before it said what it is."""
+        index = Index(self._path)
+        if not index.end and is_torn(self._path):
+            index.close()
+            return None
+        try:
+            different = differences(index.info, self._start.info)
+        except BaseException:
+            index.close()
+            raise
+        if different:
+            index.close()
+            raise UsageError(
+                f"{self._path.parent} holds a run that is not this one ({'; '.join(different)}): "
+                "--fresh starts over, another output folder keeps both"
+            )
+        return index

@@ -1,0 +1,86 @@
+"""What made a journal, and whether another run may go on with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from engine.journal.lines import dump, load
+
+VERSION = 2
+
+_FREE = frozenset({"batch_size", "max_pixels"})
+"""Options that no answer depends on."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunInfo:
+    """What made a journal.
+
+    Attributes:
+        tool: name and version, `mglmm 1.0.0`.
+        model, model_hash: which weights.
+        options: what the user chose, JSON values only.
+        started, finished: ISO 8601 with time zone; `finished` is empty while the run goes on.
+    """
+
+    tool: str
+    model: str
+    model_hash: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    started: str = ""
+    finished: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """The line that a run begins with, and each that goes on with it.
+
+    Attributes:
+        info: what is about to run.
+        inputs: as they were given.
+        folder: the working folder that they are relative to.
+    """
+
+    info: RunInfo
+    inputs: tuple[str, ...] = ()
+    folder: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        return {"run": {"version": VERSION, **asdict(self)}}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Start:
+        """The inverse of `to_json`.
+
+        Raises:
+            KeyError, TypeError: if it is of another version.
+        """
+        run = dict(value["run"])
+        if run.pop("version") != VERSION:
+            raise TypeError(f"not of version {VERSION}")
+        return cls(RunInfo(**run["info"]), tuple(run["inputs"]), run["folder"])
+
+
+def differences(before: RunInfo, after: RunInfo) -> list[str]:
+    """What keeps one run from going on with the answers of another, in words; nothing if it may."""
+    words = []
+    if before.model_hash != after.model_hash:
+        words.append(f"model was {before.model} ({before.model_hash[:12]}), is {after.model} ({after.model_hash[:12]})")
+    # Through JSON, as those of the other came.
+    old, new = before.options, load(dump(after.options))
+    for name in sorted((old.keys() | new.keys()) - _FREE):
+        if old.get(name) != new.get(name):
+            words.append(f"{name.replace('_', '-')} was {_said(old.get(name))}, is {_said(new.get(name))}")
+    return words
+
+
+def now() -> str:
+    """The time, as a run's info has it."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _said(value: object) -> str:
+    return "not given" if value is None else str(value)

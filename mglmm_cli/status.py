@@ -1,0 +1,77 @@
+"""`mglmm status`: how far the run of an output folder is."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from engine.errors import UsageError
+
+if TYPE_CHECKING:
+    from engine.journal import Index, Start
+
+
+@click.command()
+@click.argument("out", metavar="OUT", type=click.Path(exists=True, file_okay=False, path_type=Path))
+def status(out: Path) -> None:
+    """Say how many photographs of OUT are done, have failed and are left, and how fast it goes.
+
+    OUT is an output folder of `mglmm segcap`, whether that is running or not. What is left is found by looking for
+    the photographs of its inputs by name.
+    """
+    from engine.journal import holder
+    from mglmm_cli.folder import open_index
+
+    process = holder(out)
+    index = open_index(out)
+    lines = {"state": _state(index, process), "done": str(index.done), "failed": str(index.failed)}
+    lines |= {"left": _left(index), "speed": _speed(index)}
+    if index.damaged:
+        lines["damaged"] = f"{len(index.damaged)} lines of the journal, the first is {index.damaged[0]}"
+    for name, value in lines.items():
+        click.echo(f"{name:8}{value}")
+
+
+def _state(index: Index, process: str | None) -> str:
+    if process:
+        return f"running, process {process}"
+    return f"finished {index.finished}" if index.finished else "stopped; the same command goes on"
+
+
+def _left(index: Index) -> str:
+    """Photographs of the inputs that the journal does not have, by their names."""
+    from engine.images.sources import STDIN, find_sources
+
+    if index.start is None or STDIN in index.start.inputs:
+        return "unknown, the list came on stdin"
+    try:
+        with _inside(index.start):
+            # A failure is left too, but counted already.
+            return str(sum(index.find(source.file_name) is None for source in find_sources(index.start.inputs, None)))
+    except (UsageError, OSError) as error:
+        return f"unknown ({error})"
+
+
+def _speed(index: Index) -> str:
+    """Of the last run, from its start to its last line."""
+    if index.start is None or not index.since:
+        return "unknown"
+    begun = datetime.fromisoformat(index.start.info.started).timestamp()
+    return f"{index.since / max(index.path.stat().st_mtime - begun, 1.0):.2f} photographs per second"
+
+
+@contextmanager
+def _inside(start: Start) -> Iterator[None]:
+    """In the folder that a run's inputs are relative to."""
+    before = os.getcwd()
+    os.chdir(start.folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)

@@ -1,0 +1,83 @@
+"""Ctrl-C and SIGTERM while a run goes on: the first asks it to stop, the second ends it at once."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType, TracebackType
+from typing import Any, Self, TypeVar
+
+from mglmm_cli.codes import Exit
+
+_Item = TypeVar("_Item")
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Stop(BaseException):
+    """End at once. Not an `Exception`: nothing on the way may take it for a failure of its own."""
+
+
+class Stopping:
+    """Takes the signals inside its `with` block.
+
+    Args:
+        notify: called once, when the first of them comes, in the middle of whatever goes on.
+    """
+
+    def __init__(self, notify: Callable[[], object]) -> None:
+        self._notify = notify
+        self._received: int | None = None
+        self._at_once = False
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        for number in _SIGNALS:
+            self._before[number] = signal.signal(number, self._handle)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    @property
+    def code(self) -> Exit | None:
+        """The exit code that the signal asks for; None while there was none."""
+        if self._received is None:
+            return None
+        return Exit.TERMINATED if self._received == signal.SIGTERM else Exit.INTERRUPTED
+
+    def until_asked(self, items: Iterator[_Item]) -> Iterator[_Item]:
+        """What comes, until it is asked to stop; a wait for the next one is not held out."""
+        while self._received is None:
+            try:
+                with self.at_once():
+                    item = next(items, None)
+            except Stop:
+                return
+            if item is None:
+                return
+            yield item
+
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Inside, the first signal ends it at once, as `Stop`."""
+        self._at_once = True
+        try:
+            if self._received is not None:
+                raise Stop
+            yield
+        finally:
+            self._at_once = False
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if self._received is not None:
+            # A third is for the system.
+            signal.signal(number, signal.SIG_DFL)
+            raise Stop
+        self._received = number
+        if self._at_once:
+            raise Stop
+        self._notify()
