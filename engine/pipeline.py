@@ -128,8 +128,12 @@ class Pipeline:
         self.batch_size = self._options.batch_size or batch_size(checkpoint.config, checkpoint.device, answerer)
         self._answerer = answerer(self.batch_size, self._stages)
 
-    def run(self, sources: Iterable[Source]) -> Generator[Outcome, None, None]:
-        """One outcome per source, in order; a photograph that can't be done gives a `Failure`."""
+    def run(self, sources: Iterable[Source], *, in_order: bool = True) -> Generator[Outcome, None, None]:
+        """One outcome per source; a photograph that can't be done gives a `Failure`.
+
+        Without `in_order`, an outcome comes as soon as it is there, and none is lost with the program that could have
+        been kept.
+        """
         options = self._options
         first = options.question(TEMPLATES[self._config.template].families)
         scheduler = Scheduler(self._answerer, first, options.children, self.batch_size, self._stages)
@@ -144,7 +148,7 @@ class Pipeline:
                     source, views = entry
                     yield Opened(number, views, zlib.crc32(source.file_name.encode("utf-8", "surrogateescape")))
 
-            following = 0  # photographs leave in the order in which they came
+            left = 0  # so many have left in the order in which they came
             for number, answers in scheduler.run(opened()):
                 source, views = inside[number]
                 if isinstance(answers, PhotographError):
@@ -152,9 +156,14 @@ class Pipeline:
                 else:
                     assert isinstance(views, Views)
                     done[number] = finishers.submit(self._record, source, views, answers)
-                while following in done and (len(done) > behind or _is_settled(done[following])):
-                    yield inside.pop(following)[0], _outcome(done.pop(following))
-                    following += 1
+                if not in_order:
+                    for settled in [number for number, entry in done.items() if _is_settled(entry)]:
+                        yield inside.pop(settled)[0], _outcome(done.pop(settled))
+                    # The oldest is waited for where too many are pending.
+                    left = min(done, default=0)
+                while left in done and (len(done) > behind or _is_settled(done[left])):
+                    yield inside.pop(left)[0], _outcome(done.pop(left))
+                    left += 1
             for number in sorted(done):
                 yield inside[number][0], _outcome(done.pop(number))
 

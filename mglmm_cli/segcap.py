@@ -222,7 +222,7 @@ def _open(job: _Job, *, in_order: bool) -> Iterator[Model]:
     if len(workers) == 1:
         pipeline = Pipeline(open_model(job.model, job.precision, workers[0].device), job.options)
         click.echo(f"mglmm: {describe(workers)}; {pipeline.batch_size} answers are written together", err=True)
-        yield pipeline.run
+        yield partial(pipeline.run, in_order=in_order)
         return
     click.echo(f"mglmm: {len(workers)} processes: {describe(workers)}", err=True)
     with Fleet(job.model, Precision(job.precision), workers, job.options) as fleet:

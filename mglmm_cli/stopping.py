@@ -22,13 +22,14 @@ class Stopping:
     """Takes the signals inside its `with` block.
 
     Args:
-        notify: called once, when the first of them comes, in the middle of whatever goes on.
+        notify: called once, when the first of them comes, in the middle of whatever goes on; not where that ends the
+            run at once.
     """
 
     def __init__(self, notify: Callable[[], object]) -> None:
         self._notify = notify
         self._received: int | None = None
-        self._at_once = False
+        self._at_once = self._told = False
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
@@ -56,6 +57,7 @@ class Stopping:
                 with self.at_once():
                     item = next(items, None)
             except Stop:
+                self._tell()
                 return
             if item is None:
                 return
@@ -80,4 +82,9 @@ class Stopping:
         self._received = number
         if self._at_once:
             raise Stop
-        self._notify()
+        self._tell()
+
+    def _tell(self) -> None:
+        if not self._told:
+            self._told = True
+            self._notify()

@@ -99,6 +99,21 @@ def test_broken_photographs_fail_alone_and_order_is_kept(tiny: Checkpoint, tmp_p
             assert isinstance(outcome, PhotoRecord) and outcome.width == 40 + number
 
 
+def test_out_of_order_nothing_that_is_done_waits(tiny: Checkpoint, tmp_path: Path) -> None:
+    photos = []
+    for number in range(9):
+        path = tmp_path / f"{number}.png"
+        Image.effect_noise((40 + number, 30), 60).convert("RGB").save(path)
+        photos.append(Source(path, path.name))
+    photos[1].path.write_text("no picture")
+    options = Options(batch_size=2, max_new_tokens=12)
+    ordered = list(Pipeline(tiny, options).run(photos))
+    found = list(Pipeline(tiny, options).run(photos, in_order=False))
+    # What can't be opened is done before the first answer is.
+    assert [source.file_name for source, _ in found].index("1.png") == 0
+    assert dict(found) == dict(ordered) and len(found) == len(photos)
+
+
 def test_sources_are_read_as_they_are_needed(tiny: Checkpoint, tmp_path: Path) -> None:
     Image.new("RGB", (20, 20)).save(tmp_path / "a.png")
     drawn: list[None] = []
