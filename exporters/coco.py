@@ -15,8 +15,8 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Any, BinaryIO
 
+from engine.atomic import replacing
 from engine.journal import Index, RunInfo, dump
-from exporters.atomic import replacing
 from exporters.categories import category_name
 
 Category = Callable[[str], str]

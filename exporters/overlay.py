@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
+from engine.atomic import replacing
 from engine.images.sources import inside
 from engine.masks.rle import decode
 from engine.records import PhotoRecord, SegCap
-from exporters.atomic import replacing
 from exporters.panel import PANEL, Style, colour_of, draw_panel, draw_tag, tag_size
 
 _SUFFIX = ".jpg"

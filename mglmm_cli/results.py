@@ -12,12 +12,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Protocol, Self
 
+from engine.atomic import discard_leftovers, replacing
 from engine.errors import MglmmError, PhotographError
 from engine.images.decode import MAX_PIXELS, decode
 from engine.images.sources import Source
 from engine.journal import Index, Journal, Place, Start, dump, fingerprint, stamp, to_line, unchanged
 from engine.records import Failure, PhotoRecord
-from exporters.atomic import discard_leftovers, replacing
 from exporters.coco import write_coco
 from exporters.overlay import overlay_path, write_overlay
 from mglmm_cli.folder import COCO, FAILURES, JOURNAL, open_index

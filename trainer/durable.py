@@ -1,4 +1,4 @@
-"""Files and folders that change from one whole state to the next, also if the program is killed on the way."""
+"""Folders that change from one whole state to the next, also if the program is killed on the way."""
 
 from __future__ import annotations
 
@@ -7,19 +7,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-
-def replace_file(path: Path, write: Callable[[Path], None]) -> None:
-    """Write a file beside its place, and move it there once it is on disk.
-
-    Args:
-        path: the file.
-        write: writes the path that it gets.
-    """
-    part = path.with_name(f".{path.name}.part")
-    write(part)
-    _sync(part)
-    os.replace(part, path)
-    _sync(path.parent)
+from engine.atomic import sync
 
 
 def replace_folder(path: Path, write: Callable[[Path], None]) -> None:
@@ -38,11 +26,11 @@ def replace_folder(path: Path, write: Callable[[Path], None]) -> None:
     part.mkdir(parents=True)
     write(part)
     for file in (*part.rglob("*"), part):
-        _sync(file)
+        sync(file)
     if path.exists():
         os.rename(path, old)
     os.rename(part, path)
-    _sync(path.parent)
+    sync(path.parent)
     shutil.rmtree(old, ignore_errors=True)
 
 
@@ -59,14 +47,3 @@ def recover(path: Path) -> None:
 
 def _beside(path: Path, what: str) -> Path:
     return path.with_name(f".{path.name}.{what}")
-
-
-def _sync(path: Path) -> None:
-    try:
-        descriptor = os.open(path, os.O_RDONLY)
-    except OSError:
-        return  # some systems don't let a folder be opened
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

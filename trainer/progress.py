@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from trainer.durable import replace_file
+from engine.atomic import replacing
 
 LOG, TENSORBOARD = "log.jsonl", "tensorboard"
 _EVERY = 10
@@ -147,8 +147,5 @@ def _forget(path: Path, first: int) -> None:
                 kept.append(line + "\n")
         except (ValueError, KeyError):
             continue
-    replace_file(path, lambda part: _store(part, "".join(kept)))
-
-
-def _store(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")
+    with replacing(path) as file:
+        file.write("".join(kept).encode())

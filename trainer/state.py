@@ -19,12 +19,13 @@ import torch
 from accelerate import Accelerator
 from torch import nn
 
+from engine.atomic import discard_leftovers, replacing
 from engine.errors import UsageError
 from engine.model.checkpoint import save as save_model
 from engine.model.mglmm import MGLMM
 from engine.model.tokenizers import TextTokenizer
 from trainer.average import Average, learned, put_back
-from trainer.durable import recover, replace_file, replace_folder
+from trainer.durable import recover, replace_folder
 from trainer.parallel import SHARDED
 from trainer.recipe import Recipe
 from trainer.step import TrainStep
@@ -90,7 +91,8 @@ class Checkpoints:
                 "average": run.average.tensors if run.average else None,
                 "optimizer": run.optimizer.state_dict(),
             }
-            replace_file(self.path, lambda part: torch.save(state, part))
+            with replacing(self.path) as file:
+                torch.save(state, file)
         self._accelerator.wait_for_everyone()
 
     def resume(self, run: Run) -> None:
@@ -102,6 +104,7 @@ class Checkpoints:
         if self._accelerator.is_main_process:
             for folder in (SHARDED_STATE, BEST, MODEL):
                 recover(self._out / folder)
+            discard_leftovers(self._out)
         self._accelerator.wait_for_everyone()
         if not self.path.exists():
             return

@@ -195,7 +195,7 @@ def _scored(
 
 
 def _draw_worst(given: Mapping[str, Any], opened: Opened, answers: _Answers, report: Report) -> None:
-    from trainer.benchmarks.worst import write_worst
+    from mglmm_cli.eval.worst import write_worst
 
     folder = given["out"] / _WORST
     written = write_worst(folder, given["worst"], opened.benchmark, answers.by_id, report)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from trainer.durable import recover, replace_file, replace_folder
+from trainer.durable import recover, replace_folder
 
 
 class Killed(BaseException):
@@ -51,22 +51,3 @@ def test_a_folder_is_whole_at_every_moment(tmp_path: Path, monkeypatch: pytest.M
     replace_folder(folder, _writes("newer"))  # type: ignore[arg-type]
     assert _content(folder) == {"newer"}
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
-
-
-def test_a_file_that_is_not_written_to_its_end_leaves_the_old_one(tmp_path: Path) -> None:
-    path = tmp_path / "state"
-    replace_file(path, lambda part: _store(part, "old"))
-
-    def breaks(part: Path) -> None:
-        part.write_text("ne")
-        raise Killed
-
-    with pytest.raises(Killed):
-        replace_file(path, breaks)
-    assert path.read_text() == "old"
-    replace_file(path, lambda part: _store(part, "new"))
-    assert path.read_text() == "new"
-
-
-def _store(path: Path, text: str) -> None:
-    path.write_text(text)

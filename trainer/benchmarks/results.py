@@ -16,8 +16,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from engine.atomic import replacing
 from engine.errors import UsageError
-from exporters.atomic import replacing
 from trainer.benchmarks.benchmark import Report, Share
 from trainer.metrics.mgsc import Prediction
 

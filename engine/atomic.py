@@ -35,7 +35,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    _sync_folder(path.parent)
+    sync(path.parent)
 
 
 def discard_leftovers(folder: Path) -> None:
@@ -46,12 +46,12 @@ def discard_leftovers(folder: Path) -> None:
                 Path(path, name).unlink(missing_ok=True)
 
 
-def _sync_folder(folder: Path) -> None:
-    """Make the rename itself durable, where the system lets a folder be opened."""
+def sync(path: Path) -> None:
+    """Bring a file, or the names in a folder, to the disk."""
     try:
-        descriptor = os.open(folder, os.O_RDONLY)
+        descriptor = os.open(path, os.O_RDONLY)
     except OSError:
-        return
+        return  # some systems don't let a folder be opened
     try:
         os.fsync(descriptor)
     finally:

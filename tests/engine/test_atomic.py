@@ -1,0 +1,41 @@
+"""Files are whole or not there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from engine.atomic import discard_leftovers, replacing
+
+
+class Killed(BaseException):
+    pass
+
+
+def test_a_file_that_is_not_written_to_its_end_leaves_the_old_one(tmp_path: Path) -> None:
+    path = tmp_path / "below" / "state"
+    with replacing(path) as file:
+        file.write(b"old")
+    with pytest.raises(Killed), replacing(path) as file:
+        file.write(b"ne")
+        raise Killed
+    assert path.read_bytes() == b"old"
+    with replacing(path) as file:
+        file.write(b"new")
+    assert path.read_bytes() == b"new"
+    assert [entry.name for entry in path.parent.iterdir()] == ["state"]
+
+
+def test_only_what_a_killed_writer_left_is_discarded(tmp_path: Path) -> None:
+    (tmp_path / "below").mkdir()
+    for name in (".0123456789abcdef.tmp", "below/.fedcba9876543210.tmp"):
+        (tmp_path / name).touch()
+    for name in ("a.tmp", ".0123.tmp", "below/.hidden"):
+        (tmp_path / name).touch()
+    discard_leftovers(tmp_path)
+    assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()) == [
+        ".0123.tmp",
+        "a.tmp",
+        "below/.hidden",
+    ]
