@@ -282,9 +282,7 @@ def _summarise(progress: PhotoProgress, failed: int, results: Results) -> None:
     done = progress.done - failed
     wrote = f"; wrote {results.where}" if results.where else ""
     if not progress.done:
-        progress.note(
-            f"mglmm: nothing to do, {results.skipped} {_photographs(results.skipped)} were done before{wrote}"
-        )
+        progress.note(f"mglmm: nothing to do; done before: {_photographs(results.skipped)}{wrote}")
         return
     if not done and not results.skipped:
         progress.note(f"mglmm: no photograph could be done, {failed} failed")
