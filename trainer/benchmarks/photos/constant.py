@@ -56,7 +56,7 @@ def most_frequent(references: Iterable[Conversation]) -> ConstantAnswer:
         total += 1
         captions[parse(entry.answer).caption] += 1
         heads = set()
-        for phrase, mask in zip(reference_labels(entry), known_masks(entry), strict=True):
+        for phrase, mask in zip(reference_labels(entry), entry.known_masks, strict=True):
             head = phrase.lower().split()[-1]
             heads.add(head)
             wordings[head][phrase] += 1
@@ -71,11 +71,3 @@ def most_frequent(references: Iterable[Conversation]) -> ConstantAnswer:
         phrases=tuple(wordings[head].most_common(1)[0][0] for head in chosen),
         shares=tuple(sums[head] / wordings[head].total() for head in chosen),
     )
-
-
-def known_masks(entry: Conversation) -> list[np.ndarray]:
-    """The masks of a reference, of which none may be unknown."""
-    masks = [mask for mask in entry.masks if mask is not None]
-    if len(masks) < len(entry.masks):
-        raise ValueError("a reference with a phrase whose mask is not known")
-    return masks

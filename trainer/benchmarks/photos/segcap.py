@@ -14,7 +14,7 @@ from engine.masks import rle
 from engine.prompts import Task
 from trainer.benchmarks.benchmark import Question
 from trainer.benchmarks.grounded import GroundedCaptions
-from trainer.benchmarks.photos.constant import known_masks, most_frequent
+from trainer.benchmarks.photos.constant import most_frequent
 from trainer.benchmarks.photos.folders import open_split
 from trainer.data.compose import Conversation, reference, reference_labels
 from trainer.data.folders import Folder, Item
@@ -38,7 +38,7 @@ def open_segcap(
     questions: list[Question] = []
     truths: list[GroundTruth] = []
     for item, entry in _references(folder, asked):
-        masks = tuple(rle.encode(mask[None])[0] for mask in known_masks(entry))
+        masks = tuple(rle.encode(mask[None])[0] for mask in entry.known_masks)
         questions.append(Question(item.name, item.image, asked, _ABOUT[task]))
         truths.append(GroundTruth(item.name, parse(entry.answer).caption, reference_labels(entry), masks))
     if not truths:

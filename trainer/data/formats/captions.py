@@ -21,11 +21,10 @@ from typing import Any
 
 from engine.errors import UsageError
 from engine.prompts import Families, Task
-from trainer.data.formats.asking import Photograph
 from trainer.data.formats.base import Format, Skipped
-from trainer.data.formats.coco_file import first_of, is_usable, read_coco
+from trainer.data.formats.coco_file import first_of, read_coco
 from trainer.data.formats.reading import read_json
-from trainer.data.formats.talk import Talks, find_photograph
+from trainer.data.formats.talk import Talks, annotated, find_photograph
 from trainer.data.record import Record
 
 _COCO = {
@@ -49,16 +48,9 @@ def _read_nocaps(root: Path, families: Families, skipped: Skipped) -> Iterator[R
 def _captions(root: Path, file: str, folder: str, families: Families, skipped: Skipped) -> Iterator[Record]:
     data = read_coco(root / file, skipped)
     talks = Talks(families, skipped)
-    for image in data.images:
-        source = f"{data.name}: image {image.id}"
-        annotations = data.annotations.get(image.id, ())
-        if not annotations:
-            skipped.add(source, "no caption")
-            continue
-        photograph = Photograph(f"{folder}/{image.file_name}", image.height, image.width)
-        if is_usable(root, photograph.path, image.height, image.width, source, skipped):
-            for annotation in annotations:
-                yield from talks.caption(photograph, annotation.raw.get("caption"), f"{source}: {annotation.id}")
+    for photograph, _, found, source in annotated(root, data, data.images, folder, "no caption", skipped):
+        for annotation in found:
+            yield from talks.caption(photograph, annotation.raw.get("caption"), f"{source}: {annotation.id}")
 
 
 def _read_flickr(root: Path, families: Families, skipped: Skipped) -> Iterator[Record]:

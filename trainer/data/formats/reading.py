@@ -36,12 +36,7 @@ def read_json(path: Path, *, encoding: str = "utf-8") -> Any:
     Raises:
         UsageError: if it is missing or not JSON.
     """
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise UsageError(f"{path}: no such file") from None
-    except OSError as error:
-        raise UsageError(f"{path}: can't be read ({error.strerror})") from None
+    content = read_bytes(path)
     try:
         try:
             return json.loads(content)
@@ -49,6 +44,20 @@ def read_json(path: Path, *, encoding: str = "utf-8") -> Any:
             return json.loads(content.decode(encoding))
     except ValueError as error:
         raise UsageError(f"{path}: not JSON ({error})") from None
+
+
+def read_bytes(path: Path) -> bytes:
+    """The content of a file.
+
+    Raises:
+        UsageError: if it is missing or can't be read.
+    """
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise UsageError(f"{path}: no such file") from None
+    except OSError as error:
+        raise UsageError(f"{path}: can't be read ({error.strerror})") from None
 
 
 def json_list(path: Path) -> list[Any]:

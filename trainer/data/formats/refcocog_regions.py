@@ -18,10 +18,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from engine.prompts import Families, Task
-from trainer.data.formats.asking import Photograph
 from trainer.data.formats.base import Format, Skipped
-from trainer.data.formats.coco_file import first_of, is_usable, read_coco
-from trainer.data.formats.talk import Talks
+from trainer.data.formats.coco_file import first_of, read_coco
+from trainer.data.formats.talk import Talks, annotated
 from trainer.data.record import Record
 
 _FILE = "finetune_refcocog_train.json"
@@ -33,17 +32,11 @@ def _read(root: Path, families: Families, skipped: Skipped) -> Iterator[Record]:
     data = read_coco(root / file, skipped)
     talks = Talks(families, skipped)
     # So that the expressions about a photograph follow each other.
-    for image in sorted(data.images, key=lambda image: image.file_name):
-        source = f"{data.name}: image {image.id}"
-        annotations = data.annotations.get(image.id, ())
-        if not annotations:
-            skipped.add(source, "no box")
-            continue
-        photograph = Photograph(f"{folder}/{image.file_name}", image.height, image.width)
-        if is_usable(root, photograph.path, image.height, image.width, source, skipped):
-            for annotation in annotations:
-                text = annotation.raw.get("caption", image.raw.get("caption"))
-                yield from talks.region(photograph, annotation.raw.get("bbox"), text, f"{source}: {annotation.id}")
+    images = sorted(data.images, key=lambda image: image.file_name)
+    for photograph, image, found, source in annotated(root, data, images, folder, "no box", skipped):
+        for annotation in found:
+            text = annotation.raw.get("caption", image.raw.get("caption"))
+            yield from talks.region(photograph, annotation.raw.get("bbox"), text, f"{source}: {annotation.id}")
 
 
 FORMATS: tuple[Format, ...] = (

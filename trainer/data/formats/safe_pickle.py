@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from engine.errors import UsageError
+from trainer.data.formats.reading import read_bytes
 
 
 class _Forbidden(Exception):
@@ -34,12 +35,7 @@ def read_pickle(path: Path) -> Any:
     Raises:
         UsageError: if the file is missing, is no pickle, or asks for anything else than plain data.
     """
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise UsageError(f"{path}: no such file") from None
-    except OSError as error:
-        raise UsageError(f"{path}: can't be read ({error.strerror})") from None
+    content = read_bytes(path)
     try:
         try:
             return _load(content, "utf-8")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,35 @@ from engine.prompts import IMAGE, REGION, Box, Families, Task, instruction
 from engine.sequence import Turn
 from trainer.data.formats.asking import Photograph
 from trainer.data.formats.base import Skipped
+from trainer.data.formats.coco_file import CocoAnnotation, CocoFile, CocoImage, is_usable
 from trainer.data.formats.reading import image_size
 from trainer.data.record import Record
 
 _TAGS = (PHRASE_OPEN, PHRASE_CLOSE, SEG, IMAGE, REGION)
+
+
+def annotated(
+    root: Path, data: CocoFile, images: Iterable[CocoImage], folder: str, lacking: str, skipped: Skipped
+) -> Iterator[tuple[Photograph, CocoImage, Sequence[CocoAnnotation], str]]:
+    """The photographs of a COCO-style file that can be used: with their entry, annotations and source.
+
+    Args:
+        root: of the data set.
+        data: the file.
+        images: those of its entries that are wanted, in order.
+        folder: of the photographs, below `root`.
+        lacking: the reason why one without annotations is left out.
+        skipped: gets what can't be used.
+    """
+    for image in images:
+        source = f"{data.name}: image {image.id}"
+        annotations = data.annotations.get(image.id, ())
+        if not annotations:
+            skipped.add(source, lacking)
+            continue
+        photograph = Photograph(f"{folder}/{image.file_name}", image.height, image.width)
+        if is_usable(root, photograph.path, image.height, image.width, source, skipped):
+            yield photograph, image, annotations, source
 
 
 class Talks:
