@@ -37,6 +37,16 @@ def _same(one: Path, other: Path) -> None:
         assert torch.equal(mine, theirs), name
 
 
+def _training(recipe: Path, out: Path, before: str = "") -> subprocess.Popen[bytes]:
+    """A run in a process of its own; sums depend on the number of threads, which other tests change in this one."""
+    program = before + (
+        "import sys, pathlib; from trainer.loop import train\n"
+        "train(pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]))\n"
+    )
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen([sys.executable, "-c", program, recipe, out], env=environment)
+
+
 def _entries(out: Path) -> list[dict[str, float]]:
     return [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
 
@@ -44,28 +54,29 @@ def _entries(out: Path) -> list[dict[str, float]]:
 def test_a_run_that_is_killed_continues_bit_for_bit(tmp_path: Path) -> None:
     held_out = {"every": 3, "photographs": 4, "answers": 1, "records": [{"path": str(tmp_path / "records")}]}
     recipe = making.recipe(tmp_path, **WHOLE, validation=held_out)
-    whole = train(recipe, tmp_path / "whole")
-
-    cut = tmp_path / "cut"
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    with _training(recipe, whole) as unbroken:
+        assert unbroken.wait() == 0
     # The killed one takes all day over its last steps, so that it is surely in the middle.
-    program = (
-        "import sys, time, pathlib; from trainer import stepper; from trainer.loop import train\n"
+    slow = (
+        "import time; from trainer import stepper\n"
         "step = stepper.Stepper.step\n"
         "def slow(self, number, parts):\n"
         "    if number >= 5: time.sleep(3600)\n"
         "    return step(self, number, parts)\n"
-        "stepper.Stepper.step = slow; train(pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]))\n"
+        "stepper.Stepper.step = slow\n"
     )
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    with subprocess.Popen([sys.executable, "-c", program, recipe, cut], env=environment) as killed:
+    with _training(recipe, cut, slow) as killed:
         while not (cut / STATE).is_file() or torch.load(cut / STATE, weights_only=True)["step"] < 4:
             assert killed.poll() is None
             time.sleep(0.1)
         killed.send_signal(signal.SIGKILL)
     assert killed.returncode == -signal.SIGKILL
     assert not (cut / "model").exists()
+    with _training(recipe, cut) as continued:
+        assert continued.wait() == 0
 
-    _same(whole, train(recipe, cut))
+    _same(whole / "model", cut / "model")
     _same(tmp_path / "whole" / "best", cut / "best")
     mine, theirs = (
         [{key: value for key, value in entry.items() if key != "seconds"} for entry in _entries(out)]

@@ -115,6 +115,17 @@ def test_refusals_name_what_is_absent() -> None:
     assert draw_absent(View(scene("person", ("person", "white", (0, 30, 0, 30)))), rng) is None
 
 
+@pytest.mark.parametrize(("made", "words"), [(traffic(), {"red", "left", "right", "largest"}), (dressed(), {"black"})])
+def test_what_is_not_there_is_asked_for_by_colour_and_place_too(made: Scene, words: set[str]) -> None:
+    rng = np.random.default_rng(0)
+    asked = [entry for entry in (deny(View(made), rng) for _ in range(300)) if entry is not None]
+    assert words <= {word for entry in asked for word in entry.instruction.replace(".", " ").split()}
+    # A place is not part of what is missing, a colour is.
+    refused = {entry.answer.removeprefix("Sorry, I don't see any ") for entry in asked}
+    assert not any("left" in name or "largest" in name for name in refused)
+    assert any(name.startswith("black ") for name in refused)
+
+
 def test_nothing_that_may_be_there_is_denied() -> None:
     view = View(dressed())
     assert not {"shirt", "top", "purse", "boots", "shoes", "pants"} & set(deniable(view))

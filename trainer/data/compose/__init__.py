@@ -24,7 +24,7 @@ from trainer.data.scene import Kind, Scene
 
 __all__ = ["Conversation", "conversations", "reference", "reference_labels"]
 
-PRESENT_RATE: dict[Kind, float] = {"ccp": 0.6, "coco": 0.6, "camvid": 0.75}
+PRESENT_RATE: dict[Kind, float] = {"ccp": 0.55, "coco": 0.55, "camvid": 0.7}
 """How often a question for one thing is about something that is there; a street lacks few classes."""
 
 _UNIQUE = frozenset({"sky", "road", "pavement"})  # no one asks for all of these
@@ -118,19 +118,28 @@ def _instance(view: View, rng: np.random.Generator) -> Conversation | None:
     return instance(view, _wording(rng))
 
 
-# Per set: what is always asked, what may be asked, and how many of the latter.
+# Per set: what is always asked, what may be asked, and how many of the latter. Questions for one thing come several
+# times: whether to answer or to refuse is one word an answer, so it takes many of them to learn.
 _PLANS: dict[Kind, tuple[tuple[_Maker, ...], tuple[_Maker, ...], int]] = {
     "ccp": (
-        (_panoptic, _fine_person, _refer),
+        (_panoptic, _fine_person, *(_refer,) * 3),
         (_refer, _fine_thing, _gcg, _multiple, reason_about, _semantic, caption, random_region, chat),
         4,
     ),
-    "camvid": ((_panoptic, _refer), (_refer, _fine_thing, _multiple, reason_about, _semantic, caption, chat), 3),
+    "camvid": (
+        (_panoptic, *(_refer,) * 3),
+        (_refer, _fine_thing, _multiple, reason_about, _semantic, caption, chat),
+        3,
+    ),
     "coco": (
-        (_panoptic, _gcg, _refer),
-        (_refer, _fine_thing, _multiple, reason_about, _semantic, _instance, caption, random_region, chat),
-        4,
+        (_panoptic, _gcg, *(_refer,) * 6),
+        (_multiple, _fine_thing, _multiple, reason_about, _semantic, _instance, caption, random_region, chat),
+        5,
     ),
     "person": ((_gcg, _refer, caption), (), 0),
-    "captions": ((caption, unmasked_refer), (unmasked_refer, unmasked_chat, unmasked_grounded, caption), 3),
+    "captions": (
+        (caption, caption, *(unmasked_refer,) * 5),
+        (unmasked_chat, unmasked_chat, unmasked_grounded),
+        2,
+    ),
 }

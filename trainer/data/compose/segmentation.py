@@ -8,13 +8,22 @@ import numpy as np
 
 from engine.prompts import Task
 from trainer.data.compose.conversation import Conversation, Part, conversation, listed
-from trainer.data.compose.denial import draw_absent
-from trainer.data.compose.nouns import definite, noun
+from trainer.data.compose.denial import COCO, draw_absent
+from trainer.data.compose.nouns import COLOURED, UNCOLOURED, definite, noun
 from trainer.data.compose.segcap import STREET, largest_members, street_name
 from trainer.data.compose.view import View
+from trainer.data.scene import Kind
 
 MAX_MEMBERS = 10
 MIN_INSTANCE_SHARE = 0.001
+
+# About how often what is there is asked for by its colour, if it is of a class that has one, and by its place; what is
+# not there is asked for alike, or else such a word alone would tell that there is something.
+_QUALIFIED: dict[Kind, tuple[float, float]] = {"coco": (0.5, 0.22), "ccp": (0.45, 0.0)}
+_PLACES = ("left {}", "{} on the left", "right {}", "{} on the right", "largest {}")
+_COLOURS = (
+    *("black",) * 6, *("white",) * 3, *("brown",) * 3, "grey", "grey", "blue", "blue", "green", "red", "beige", "pink",
+)  # fmt: skip
 
 
 def refusal(name: str) -> str:
@@ -81,16 +90,26 @@ def referring(name: str, mask: np.ndarray, wording: int = 0) -> Conversation:
 
 
 def deny(view: View, rng: np.random.Generator, task: Task = Task.REFERRING) -> Conversation | None:
-    """The same questions about something that is not there."""
+    """The same questions about something that is not there, in the words in which one asks for what is."""
     label = draw_absent(view, rng)
     if label is None:
         return None
     word = noun(label)
     name = word.plural if task == Task.MULTIPLE else word.singular
+    if task == Task.REFERRING and view.scene.kind in _QUALIFIED:
+        coloured, placed = _QUALIFIED[view.scene.kind]
+        if rng.random() < placed:
+            return _denied(task, name, f"the {_PLACES[int(rng.integers(len(_PLACES)))].format(name)}", rng)
+        plain = UNCOLOURED | {"hair", "skin"} if view.scene.kind == "ccp" else COCO.keys() - COLOURED
+        if label not in plain and rng.random() < coloured:
+            name = f"{_COLOURS[int(rng.integers(len(_COLOURS)))]} {name}"
     if task != Task.MULTIPLE and view.scene.kind == "camvid":
         # Present and absent classes of a street must be asked for in the same words.
         name = street_name(label).removeprefix("the ") if label in STREET or rng.random() < 0.5 else name
-    asked = name if task == Task.MULTIPLE else f"the {name}"
+    return _denied(task, name, name if task == Task.MULTIPLE else f"the {name}", rng)
+
+
+def _denied(task: Task, name: str, asked: str, rng: np.random.Generator) -> Conversation:
     return conversation(task, [refusal(name)], label=asked, wording=int(rng.integers(99)))
 
 
