@@ -196,6 +196,9 @@ def save(
     }
     save_file(tensors, folder / WEIGHTS)
     adapter.save(folder, model.language_model, state)
+    for path in folder.glob("*.safetensors"):
+        # safetensors writes for the owner alone; whoever may read the configuration may read the weights.
+        path.chmod((folder / CONFIG).stat().st_mode)
     tokenizer.save(folder)
     write_manifest(folder)
 

@@ -72,6 +72,10 @@ def test_a_saved_adapter_comes_back_as_it_was(adapted: Path, tmp_path: Path) -> 
     assert not any(parameter.requires_grad for n, parameter in first.model.named_parameters() if adapter.is_factor(n))
 
 
+def test_all_files_of_a_model_may_be_read_by_the_same_people(adapted: Path) -> None:
+    assert len({path.stat().st_mode for path in adapted.iterdir()}) == 1
+
+
 def test_peft_itself_reads_the_adapter(adapted: Path) -> None:
     ours = load(str(adapted))
     base = build_language_model(ours.config.language).eval()
