@@ -48,6 +48,7 @@ from engine.model.presets import NANO
 from engine.model.sources import DEFAULT
 from engine.model.tokenizers import open_tokenizer
 from engine.prompts import Task
+from exporters.onnx import export
 from mglmm_cli.tables import table_console, titled_table
 from trainer.backbone import load_backbone
 from trainer.benchmarks.results import RESULTS
@@ -100,7 +101,6 @@ _SEGCAP = {"miou": "mIoU", "AP50": "AP50", "recall": "recall"}
 EVALUATIONS: tuple[Evaluation, ...] = (
     _segcap("ccp", "fine"),
     _segcap("camvid", "panoptic"),
-    _segcap("coco", "panoptic"),
     (
         "refer",
         ("--task", "refer"),
@@ -185,6 +185,7 @@ def train_with(change: Change, path: Path, folder: Path) -> None:
         _say(f"training {folder}")
         with composing(change):
             train(path, folder)
+        export(model)
 
 
 @contextmanager
