@@ -9,7 +9,7 @@ import numpy as np
 from engine.prompts import Task
 from trainer.data.compose.conversation import Conversation, Part, conversation, listed
 from trainer.data.compose.denial import COCO, draw_absent
-from trainer.data.compose.nouns import COLOURED, UNCOLOURED, definite, noun
+from trainer.data.compose.nouns import BODY, COLOURED, UNCOLOURED, definite, noun
 from trainer.data.compose.segcap import STREET, largest_members, street_name
 from trainer.data.compose.view import View
 from trainer.data.scene import Kind
@@ -100,7 +100,7 @@ def deny(view: View, rng: np.random.Generator, task: Task = Task.REFERRING) -> C
         coloured, placed = _QUALIFIED[view.scene.kind]
         if rng.random() < placed:
             return _denied(task, name, f"the {_PLACES[int(rng.integers(len(_PLACES)))].format(name)}", rng)
-        plain = UNCOLOURED | {"hair", "skin"} if view.scene.kind == "ccp" else COCO.keys() - COLOURED
+        plain = UNCOLOURED | BODY if view.scene.kind == "ccp" else COCO.keys() - COLOURED
         if label not in plain and rng.random() < coloured:
             name = f"{_COLOURS[int(rng.integers(len(_COLOURS)))]} {name}"
     if task != Task.MULTIPLE and view.scene.kind == "camvid":
@@ -154,6 +154,6 @@ def _person_targets(view: View) -> list[tuple[str, np.ndarray]]:
     for label in view.labels:
         out.append((definite(label), view.union(label)))
         colour = view.colour(label)
-        if colour and label not in ("skin", "hair"):
+        if colour and label not in BODY:
             out.append((definite(label, colour), view.union(label)))
     return out
