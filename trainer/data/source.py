@@ -21,6 +21,7 @@ from engine.prompts import Task
 from trainer.data.augment import augment
 from trainer.data.compose import Conversation, conversations
 from trainer.data.folders import Folder
+from trainer.data.paste import paste
 from trainer.data.record import Record
 from trainer.data.scene import Scene
 from trainer.data.shards import Entries, Shards
@@ -30,6 +31,9 @@ TEMPLATE_TOKENS = 15
 
 TOKENS_PER_WORD = 1.25
 """Few tokenizers cut English finer; where one does, some conversations are left for another time."""
+
+PASTE_RATE = 0.5
+"""How often objects of another photograph are added to one of the set that is annotated object by object."""
 
 _ATTEMPTS = 200
 
@@ -85,13 +89,18 @@ class ComposedScenes:
     def draw(self, number: int, rng: np.random.Generator) -> Drawn:
         """See `ExampleSource`."""
         for _ in range(_ATTEMPTS):
-            scene = augment(self._folder.load(self._folder.items[number]), rng, self._side, train=self._train)
+            scene = self._scene(number, rng)
+            if self._train and scene.kind == "coco" and rng.random() < PASTE_RATE:
+                scene = paste(scene, self._scene(int(rng.integers(len(self))), rng), rng)
             found = conversations(scene, rng)
             if found:
                 return Drawn(scene, found)
             # There may be nothing to talk about, or a crop has left nothing.
             number = int(rng.integers(len(self)))
         raise UsageError(f"{self._folder.kind}: nothing can be said about {_ATTEMPTS} photographs, as {scene.name}")
+
+    def _scene(self, number: int, rng: np.random.Generator) -> Scene:
+        return augment(self._folder.load(self._folder.items[number]), rng, self._side, train=self._train)
 
 
 class RecordedConversations:

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.grammar import parse
+from engine.granularity import children
 from engine.prompts import Task
 from tests.trainer.data.scenes import COLOURS, SIZE, dressed, scene, street, traffic
 from trainer.data.compose import Conversation, conversations, reference, reference_labels
@@ -80,6 +81,28 @@ def test_fine_thing() -> None:
     assert answer(fine_thing(View(dressed()), "skin")) == "<p> The skin </p> [SEG] is part of the person."
     assert answer(fine_thing(View(street()), "road")) == "<p> The road </p> [SEG] is at the bottom of the image."
     assert answer(fine_thing(View(traffic()), "bus")) == "<p> The bus </p> [SEG] is red and on the left of the image."
+    people = fine_thing(View(traffic()), "person")
+    assert answer(people) == "<p> The people </p> [SEG] are at the top of the image."
+    assert people is not None and np.array_equal(people.known_masks[0], View(traffic()).union("person"))
+
+
+def test_objects_are_asked_for_as_the_panoptic_answer_names_them() -> None:
+    whole = reference(traffic(), Task.PANOPTIC_SEGCAP)
+    assert whole is not None
+    wanted = {child.label for child in children(parse(whole.answer), [0.3, 0.2], 9)}
+    assert wanted == {"the red bus", "the people"}
+    asked = [
+        entry.instruction
+        for seed in range(150)
+        for entry in conversations(traffic(), np.random.default_rng(seed))
+        if entry.task == Task.FINE_SEGCAP
+    ]
+    for name in wanted:
+        assert any(f" {name} " in question for question in asked), name
+    assert not any(" the person " in question for question in asked)
+    coloured = fine_thing(View(traffic()), "bus", coloured=True)
+    assert coloured is not None and " the red bus " in coloured.instruction
+    assert answer(coloured) == answer(fine_thing(View(traffic()), "bus"))
 
 
 def test_gcg_has_a_mask_per_instance_left_to_right() -> None:

@@ -11,7 +11,7 @@ from engine.errors import UsageError
 from engine.prompts import Task
 from engine.sequence import Turn
 from tests.trainer.data.recording import caption, mask, photographs, referring, store
-from trainer.data.folders import Folder, Item
+from trainer.data.folders import CocoObject, Folder, Item
 from trainer.data.record import Record
 from trainer.data.source import TEMPLATE_TOKENS, TOKENS_PER_WORD, ComposedScenes, RecordedConversations
 
@@ -121,3 +121,19 @@ def test_without_training_a_photograph_is_as_it_is(tmp_path: Path) -> None:
     np.testing.assert_array_equal(first.scene.image, second.scene.image)
     means = {float(varied.draw(0, np.random.default_rng(seed)).scene.image.mean()) for seed in range(5)}
     assert len(means) > 1
+
+
+def test_a_photograph_with_objects_gains_some_of_another_in_training_alone(tmp_path: Path) -> None:
+    photographs(tmp_path, ["a.png", "b.png"])
+    square = ([[10.0, 5.0, 20.0, 5.0, 20.0, 15.0, 10.0, 15.0]],)
+    a = Item("a.png", tmp_path / "images" / "a.png", objects=(CocoObject("cup", 1, *square, False),))
+    b = Item("b.png", tmp_path / "images" / "b.png", objects=(CocoObject("cat", 2, *square, False),))
+    folder = Folder("coco", (a, b), ("background", "cup", "cat"))
+    found: dict[bool, list[tuple[str, ...]]] = {}
+    for train in (True, False):
+        source = ComposedScenes(folder, 30, train=train)
+        drawn = [source.draw(0, np.random.default_rng(seed)).scene for seed in range(60)]
+        found[train] = [tuple(sorted(thing.label for thing in scene.things)) for scene in drawn]
+    assert set(found[False]) == {("cup",)}
+    added = sum(len(labels) > 1 or labels == ("cat",) for labels in found[True])
+    assert 15 <= added <= 45 and ("cat", "cup") in found[True]

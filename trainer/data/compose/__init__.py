@@ -80,13 +80,15 @@ def _fine_person(view: View, rng: np.random.Generator) -> Conversation | None:
 
 
 def _fine_thing(view: View, rng: np.random.Generator) -> Conversation | None:
-    single = [label for label in view.labels if len(view.members(label)) == 1 and view.certain(label)]
+    labels = [label for label in view.main_labels if view.certain(label)]
     if view.scene.kind == "coco":
         # What a person wears is not annotated there; "in the centre of the image" would unlearn the answer of ccp.
-        single = [label for label in single if label != "person"]
-    if not single:
+        labels = [label for label in labels if label != "person" or len(view.members(label)) > 1]
+    if not labels:
         return None
-    return fine_thing(view, single[int(rng.integers(len(single)))], _wording(rng))
+    label = labels[int(rng.integers(len(labels)))]
+    # The phrases of a panoptic answer, from which such questions come, have colours where they can be told.
+    return fine_thing(view, label, _wording(rng), coloured=rng.random() < 0.7)
 
 
 def _gcg(view: View, rng: np.random.Generator) -> Conversation | None:

@@ -59,30 +59,33 @@ def fine_person(view: View, wording: int = 0) -> Conversation | None:
     return conversation(Task.FINE_SEGCAP, [*out, "."], label="the person", wording=wording)
 
 
-def fine_thing(view: View, label: str, wording: int = 0) -> Conversation | None:
-    """One garment, class or single object: what colour it has and where it is."""
+def fine_thing(view: View, label: str, wording: int = 0, *, coloured: bool = False) -> Conversation | None:
+    """One garment, class, object or all objects of a kind: what colour it has and where it is.
+
+    If `coloured`, a single one is asked for by its colour, as questions do that come from a panoptic answer.
+    """
     kind, masks = view.scene.kind, view.members(label)
-    if kind not in ("ccp", "camvid", "coco") or len(masks) != 1:
+    if kind not in ("ccp", "camvid", "coco") or not masks:
         return None
-    colour, mask = view.colour(label), masks[0]
+    colour, mask = view.colour(label), view.union(label)
+    name = asked = definite(label)
     if kind == "camvid":
-        name = street_name(label)
-        verb = "are" if name.endswith("s") else "is"
-        return conversation(
-            Task.FINE_SEGCAP,
-            [Part(capital(name), (mask,)), f"{verb} {spread(mask)} of the image."],
-            label=name,
-            wording=wording,
-        )
-    name = definite(label)
-    verb = "are" if is_plural(label) else "is"
-    said = [] if label == "skin" or not colour else [colour]
-    if kind == "coco":
-        said.append(f"{view.place(mask)} of the image")
+        name = asked = street_name(label)
+        verb, said = "are" if name.endswith("s") else "is", [f"{spread(mask)} of the image"]
+    elif len(masks) > 1:
+        name = asked = f"the {noun(label).plural}"
+        verb, said = "is" if noun(label).form == "mass" else "are", [f"{spread(mask)} of the image"]
     else:
-        said.append(("part of" if label in BODY else "carried by" if label in CARRIED else "worn by") + " the person")
+        verb, said = "are" if is_plural(label) else "is", [colour] if colour and label != "skin" else []
+        if kind == "coco":
+            said.append(f"{view.place(mask)} of the image")
+        else:
+            worn = "part of" if label in BODY else "carried by" if label in CARRIED else "worn by"
+            said.append(f"{worn} the person")
+        if coloured and label not in BODY:
+            asked = definite(label, colour)
     text = f"{verb} {' and '.join(said)}."
-    return conversation(Task.FINE_SEGCAP, [Part(capital(name), (mask,)), text], label=name, wording=wording)
+    return conversation(Task.FINE_SEGCAP, [Part(capital(name), (mask,)), text], label=asked, wording=wording)
 
 
 def gcg(view: View, wording: int = 0) -> Conversation | None:
