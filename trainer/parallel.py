@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from typing import Any
 
 import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs
 from accelerate.state import AcceleratorState, GradientState
 from accelerate.utils import DistributedType
-from torch.utils import deterministic
 
 from engine.errors import UsageError
 from trainer.recipe import Recipe
@@ -45,8 +45,8 @@ def processes(recipe: Recipe) -> Iterator[Accelerator]:
 
 @contextmanager
 def _one_order() -> Iterator[None]:
-    before = torch.are_deterministic_algorithms_enabled()
-    filled = deterministic.fill_uninitialized_memory
+    deterministic: Any = torch.utils.deterministic  # typed as a plain module, without its property
+    before, filled = torch.are_deterministic_algorithms_enabled(), deterministic.fill_uninitialized_memory
     torch.use_deterministic_algorithms(True)
     # Nothing reads memory before it is written; to fill it anyway takes a tenth of a step.
     deterministic.fill_uninitialized_memory = False

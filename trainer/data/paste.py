@@ -42,7 +42,7 @@ def paste(scene: Scene, donor: Scene, rng: np.random.Generator) -> Scene:
 
 def _is_whole(mask: np.ndarray) -> bool:
     cut = mask[0].any() or mask[-1].any() or mask[:, 0].any() or mask[:, -1].any()
-    return not cut and SMALLEST <= np.count_nonzero(mask) / mask.size <= LARGEST
+    return not cut and bool(SMALLEST <= np.count_nonzero(mask) / mask.size <= LARGEST)
 
 
 def _lay_over(scene: Scene, donor: Scene, thing: Thing, rng: np.random.Generator) -> Scene:
