@@ -20,7 +20,7 @@ from trainer.average import Average
 from trainer.backbone import keep_depthwise_float32
 from trainer.batches import Batch, ExampleWriter
 from trainer.examples import Examples, open_examples
-from trainer.parallel import part_size, processes
+from trainer.parallel import SHARDED, part_size, processes
 from trainer.parts import choose, set_modes
 from trainer.progress import Progress
 from trainer.recipe import Recipe, read_recipe
@@ -72,7 +72,9 @@ def share(start: Start, recipe: Recipe, examples: Examples, accelerator: Acceler
         keep_depthwise_float32(model.pixel_encoder.backbone)
     if recipe.gradient_checkpointing:
         model.language_model.activation_checkpointing_enable({"use_reentrant": False})
-    model.to(device).pixel_encoder.to(memory_format=torch.channels_last)
+    model.to(device)
+    if accelerator.distributed_type not in SHARDED:  # FSDP wants weights in the order of their dimensions
+        model.pixel_encoder.to(memory_format=torch.channels_last)
     head = SemanticHead(model.config.pixel_encoder.out_channels, examples.classes).to(device)
     head.requires_grad_(recipe.loss.semantic > 0)
     prefix = PromptWriter(model.config, start.tokenizer).prefix

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
@@ -63,12 +64,20 @@ def part_size(recipe: Recipe, accelerator: Accelerator) -> int:
 
 
 def _check(recipe: Recipe, accelerator: Accelerator) -> None:
+    started = int(os.environ.get("WORLD_SIZE", "1"))
+    if "LOCAL_RANK" in os.environ and started > accelerator.num_processes:
+        raise UsageError(
+            f"{started} processes were started, but accelerate found no accelerator that connects them, and each would "
+            "train alone: set ACCELERATE_USE_CPU=true to train on CPUs"
+        )
     parts = accelerator.num_processes * recipe.accumulate
     if recipe.batch_size % parts:
         raise UsageError(
             f"batch_size {recipe.batch_size} can't be shared by {accelerator.num_processes} processes "
             f"in {recipe.accumulate} parts each (accumulate): make it a multiple of {parts}"
         )
+    if accelerator.distributed_type is DistributedType.DEEPSPEED and accelerator.deepspeed_plugin.zero_stage == 3:
+        raise UsageError("DeepSpeed's ZeRO stage 3 can't hold this model: take FSDP, which shards weights, or stage 2")
     if accelerator.distributed_type in SHARDED and recipe.ema is not None:
         raise UsageError("ema needs all weights in each process: leave it out with FSDP and DeepSpeed")
     if accelerator.distributed_type is DistributedType.DEEPSPEED:

@@ -83,7 +83,7 @@ class Checkpoints:
         """Write the state; until it is on disk, the one before stays."""
         facts = {"recipe": self._recipe, "start": self._start, "step": run.step, "best": run.best}
         if self._sharded:
-            self._save_sharded(facts)
+            self._save_sharded(facts, run)
         elif self._accelerator.is_main_process:
             state = facts | {
                 "model": learned(run.model),
@@ -141,10 +141,13 @@ class Checkpoints:
         self._accelerator.wait_for_everyone()
         return folder
 
-    def _save_sharded(self, facts: dict[str, Any]) -> None:
+    def _save_sharded(self, facts: dict[str, Any], run: Run) -> None:
+        if self._accelerator.is_fsdp2:
+            _begin_moments(run.optimizer)
         # Every process writes into the same folder, which becomes the state when all have.
         part = self._out / f".{SHARDED_STATE}.new"
         self._accelerator.save_state(str(part))
+        self._accelerator.wait_for_everyone()
         if self._accelerator.is_main_process:
             torch.save(facts, part / _FACTS)
             replace_folder(self.path, lambda folder: _move(part, folder))
@@ -154,3 +157,15 @@ def _move(source: Path, target: Path) -> None:
     for entry in source.iterdir():
         entry.rename(target / entry.name)
     source.rmdir()
+
+
+def _begin_moments(optimizer: torch.optim.Optimizer) -> None:
+    """Give weights that had no gradient yet the moments that AdamW begins with: FSDP2 reads those of all weights."""
+    for group in optimizer.param_groups:
+        for weight in group["params"]:
+            if not optimizer.state[weight]:
+                optimizer.state[weight] |= {
+                    "step": torch.tensor(0.0),
+                    "exp_avg": torch.zeros_like(weight),
+                    "exp_avg_sq": torch.zeros_like(weight),
+                }

@@ -9,6 +9,7 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import DistributedType, gather_object
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 
 from engine.errors import MglmmError
 from trainer.batches import Batch
@@ -69,7 +70,8 @@ class Stepper:
         self._check(number, "loss", torch.stack([losses["total"] for losses in found]), parts)
         norm = accelerator.clip_grad_norm_(self._parameters(), self._recipe.optimizer.clip)
         if norm is not None:
-            self._check(number, "gradient", torch.as_tensor(norm, device=accelerator.device).reshape(1), parts)
+            whole = norm.full_tensor() if isinstance(norm, DTensor) else norm  # FSDP2 keeps its shards apart
+            self._check(number, "gradient", torch.as_tensor(whole, device=accelerator.device).reshape(1), parts)
         self._optimizer.step()
         return self._mean(found)
 

@@ -1,12 +1,15 @@
-"""Two processes over gloo do what one does with the whole batch."""
+"""Two processes over gloo do what one does with the whole batch; processes without a connection are refused."""
 
 from __future__ import annotations
 
 import os
 import socket
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 import torch.multiprocessing as mp
 
@@ -80,3 +83,14 @@ def test_two_processes_have_the_gradients_of_one_and_end_with_the_same_weights(t
     logs = [(tmp_path / out / "log.jsonl").read_text().splitlines() for out in ("one", "two")]
     assert len(logs[0]) == len(logs[1])
     assert load(str(tmp_path / "two" / "model")).config.name == "tiny"
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="accelerate connects the processes over the GPUs")
+def test_processes_that_would_each_train_alone_are_refused(tmp_path: Path) -> None:
+    recipe, out = making.recipe(tmp_path), tmp_path / "out"
+    started = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "mglmm_cli"]
+    env = {name: value for name, value in os.environ.items() if name != "ACCELERATE_USE_CPU"}
+    done = subprocess.run([*started, "train", recipe, "-o", out], env=env, capture_output=True, text=True)
+    assert done.returncode
+    assert "mglmm: 2 processes were started" in done.stderr and "ACCELERATE_USE_CPU=true" in done.stderr
+    assert not (out / "model").exists()
