@@ -67,7 +67,7 @@ def _process(rank: int, processes: int, port: int, recipe: Path, out: Path, stop
 
     stepper.Stepper.step = until  # type: ignore[method-assign]
     if processes > 1:
-        parallel.Accelerator = sharded  # type: ignore[misc, assignment]
+        parallel.Accelerator = sharded
     try:
         loop.train(recipe, out)
     except _Interrupted:
