@@ -19,11 +19,13 @@ if TYPE_CHECKING:
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder for checkpoints, the log and the trained model.",
 )
+@click.option("--resume", is_flag=True, help="Go on with the run in OUT; an error if it holds none.")
 @click.option("--dry-run", is_flag=True, help="Show what would be trained, and on what; train nothing.")
-def train(recipe: Path, out: Path | None, dry_run: bool) -> None:
+def train(recipe: Path, out: Path | None, resume: bool, dry_run: bool) -> None:
     """Train a model by RECIPE, a YAML file.
 
-    A run that was stopped goes on where it was when the same command is given again.
+    A run that was stopped goes on where it was when the same command is given again; with --resume it never begins
+    anew.
     """
     if dry_run:
         from trainer.dry_run import plan
@@ -37,7 +39,7 @@ def train(recipe: Path, out: Path | None, dry_run: bool) -> None:
     from exporters.onnx import export
     from trainer.loop import train as run
 
-    folder = run(recipe, out)
+    folder = run(recipe, out, resume=resume)
     if PartialState().is_main_process:
         export(folder)
         click.echo(f"wrote {folder}", err=True)

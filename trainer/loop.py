@@ -33,19 +33,23 @@ from trainer.targets import TARGETS
 from trainer.validation import Validation
 
 
-def train(recipe_path: Path, out: Path) -> Path:
+def train(recipe_path: Path, out: Path, *, resume: bool = False) -> Path:
     """Train by a recipe; returns the model's folder, `out/model`.
 
     Args:
         recipe_path: YAML, see `trainer.recipe`.
         out: holds checkpoints, the log and the models. If it holds a checkpoint of the same recipe, training continues
             from it.
+        resume: don't begin: there must be a checkpoint.
 
     Raises:
-        UsageError: if the recipe, its data or its packages are not usable, or `out` is another recipe's.
+        UsageError: if the recipe, its data or its packages are not usable, or `out` is another recipe's or has no
+            checkpoint to resume.
         MglmmError: if the loss is no longer finite; the last checkpoint stays.
     """
     recipe = read_recipe(recipe_path)
+    if resume and not out.is_dir():
+        raise UsageError(f"{out}: no such folder, so there is no run to resume; leave out --resume to begin")
     out.mkdir(parents=True, exist_ok=True)
     with processes(recipe) as accelerator:
         torch.manual_seed(recipe.seed)
@@ -53,7 +57,7 @@ def train(recipe_path: Path, out: Path) -> Path:
         start = begin(recipe, out)
         run = share(start, recipe, examples, accelerator)
         checkpoints = Checkpoints(out, recipe, start.identity, start.tokenizer, accelerator)
-        checkpoints.resume(run)
+        checkpoints.resume(run, required=resume)
         try:
             _optimise(run, recipe, examples, start, checkpoints, accelerator, out)
         except NotFinite as error:

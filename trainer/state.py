@@ -95,11 +95,15 @@ class Checkpoints:
                 torch.save(state, file)
         self._accelerator.wait_for_everyone()
 
-    def resume(self, run: Run) -> None:
+    def resume(self, run: Run, *, required: bool) -> None:
         """Go on where the state was written, if there is one.
 
+        Args:
+            run: just begun; becomes what was stored.
+            required: there must be one.
+
         Raises:
-            UsageError: if it is of another recipe, or the run began with other weights.
+            UsageError: if it is of another recipe, the run began with other weights, or there is none that must be.
         """
         if self._accelerator.is_main_process:
             for folder in (SHARDED_STATE, BEST, MODEL):
@@ -107,6 +111,8 @@ class Checkpoints:
             discard_leftovers(self._out)
         self._accelerator.wait_for_everyone()
         if not self.path.exists():
+            if required:
+                raise UsageError(f"{self._out}: holds no checkpoint ({self.path.name}); leave out --resume to begin")
             return
         facts = self.path / _FACTS if self._sharded else self.path
         state: dict[str, Any] = torch.load(facts, map_location="cpu", weights_only=True)

@@ -37,14 +37,11 @@ def _same(one: Path, other: Path) -> None:
         assert torch.equal(mine, theirs), name
 
 
-def _training(recipe: Path, out: Path, before: str = "") -> subprocess.Popen[bytes]:
+def _training(recipe: Path, out: Path, *options: str, before: str = "") -> subprocess.Popen[bytes]:
     """A run in a process of its own; sums depend on the number of threads, which other tests change in this one."""
-    program = before + (
-        "import sys, pathlib; from trainer.loop import train\n"
-        "train(pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]))\n"
-    )
+    program = before + "import sys; from mglmm_cli.main import main; sys.exit(main(sys.argv[1:]))"
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen([sys.executable, "-c", program, recipe, out], env=environment)
+    return subprocess.Popen([sys.executable, "-c", program, "train", recipe, "-o", out, *options], env=environment)
 
 
 def _entries(out: Path) -> list[dict[str, float]]:
@@ -66,14 +63,14 @@ def test_a_run_that_is_killed_continues_bit_for_bit(tmp_path: Path) -> None:
         "    return step(self, number, parts)\n"
         "stepper.Stepper.step = slow\n"
     )
-    with _training(recipe, cut, slow) as killed:
+    with _training(recipe, cut, before=slow) as killed:
         while not (cut / STATE).is_file() or torch.load(cut / STATE, weights_only=True)["step"] < 4:
             assert killed.poll() is None
             time.sleep(0.1)
         killed.send_signal(signal.SIGKILL)
     assert killed.returncode == -signal.SIGKILL
     assert not (cut / "model").exists()
-    with _training(recipe, cut) as continued:
+    with _training(recipe, cut, "--resume") as continued:
         assert continued.wait() == 0
 
     _same(whole / "model", cut / "model")
@@ -84,6 +81,17 @@ def test_a_run_that_is_killed_continues_bit_for_bit(tmp_path: Path) -> None:
     )
     assert mine == theirs
     assert (tmp_path / "whole" / "samples.jsonl").read_text() == (cut / "samples.jsonl").read_text()
+
+
+def test_a_run_that_must_be_resumed_does_not_begin(tmp_path: Path) -> None:
+    recipe, out = making.recipe(tmp_path), tmp_path / "out"
+    with pytest.raises(UsageError, match="out: no such folder.*leave out --resume"):
+        train(recipe, out, resume=True)
+    assert not out.exists()
+    out.mkdir()
+    with pytest.raises(UsageError, match=r"out: holds no checkpoint \(state.pt\); leave out --resume"):
+        train(recipe, out, resume=True)
+    assert not (out / STATE).exists() and not (out / "model").exists()
 
 
 def test_a_folder_of_another_recipe_or_start_is_refused(tmp_path: Path) -> None:
