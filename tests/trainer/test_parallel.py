@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -11,10 +10,10 @@ from typing import Any
 
 import pytest
 import torch
-import torch.multiprocessing as mp
 
 from engine.model.checkpoint import load
 from tests.trainer import making
+from tests.trainer.spawning import spawn
 
 RECIPE: dict[str, Any] = {
     "steps": 10,
@@ -26,15 +25,7 @@ RECIPE: dict[str, Any] = {
 }
 
 
-def _process(rank: int, processes: int, port: int, recipe: Path, out: Path) -> None:
-    os.environ |= {
-        "RANK": str(rank),
-        "LOCAL_RANK": str(rank),
-        "WORLD_SIZE": str(processes),
-        "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(port),
-        "ACCELERATE_USE_CPU": "true",
-    }
+def _process(rank: int, recipe: Path, out: Path) -> None:
     from trainer import loop, stepper
 
     gradients: list[dict[str, torch.Tensor]] = []
@@ -62,10 +53,7 @@ def _process(rank: int, processes: int, port: int, recipe: Path, out: Path) -> N
 
 
 def _run(processes: int, recipe: Path, out: Path) -> list[dict[str, Any]]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    mp.spawn(_process, (processes, port, recipe, out), nprocs=processes)
+    spawn(_process, processes, recipe, out)
     return [torch.load(out / f"rank{rank}.pt", weights_only=True) for rank in range(processes)]
 
 

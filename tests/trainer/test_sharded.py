@@ -6,17 +6,15 @@ been started with it.
 
 from __future__ import annotations
 
-import os
-import socket
 from pathlib import Path
 from typing import Any
 
 import torch
-import torch.multiprocessing as mp
 from safetensors.torch import load_file
 
 from engine.model.checkpoint import load
 from tests.trainer import making
+from tests.trainer.spawning import spawn
 
 RECIPE: dict[str, Any] = {
     "steps": 6,
@@ -31,15 +29,7 @@ class _Interrupted(Exception):
     pass
 
 
-def _process(rank: int, processes: int, port: int, recipe: Path, out: Path, stop: int | None) -> None:
-    os.environ |= {
-        "RANK": str(rank),
-        "LOCAL_RANK": str(rank),
-        "WORLD_SIZE": str(processes),
-        "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(port),
-        "ACCELERATE_USE_CPU": "true",
-    }
+def _process(rank: int, shards: int, recipe: Path, out: Path, stop: int | None) -> None:
     from accelerate import Accelerator, PartialState
     from accelerate.utils import DistributedType, FullyShardedDataParallelPlugin
 
@@ -66,7 +56,7 @@ def _process(rank: int, processes: int, port: int, recipe: Path, out: Path, stop
         return step(self, number, parts)
 
     stepper.Stepper.step = until  # type: ignore[method-assign]
-    if processes > 1:
+    if shards > 1:
         parallel.Accelerator = sharded
     try:
         loop.train(recipe, out)
@@ -75,10 +65,7 @@ def _process(rank: int, processes: int, port: int, recipe: Path, out: Path, stop
 
 
 def _train(processes: int, recipe: Path, out: Path, stop: int | None = None) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    mp.spawn(_process, (processes, port, recipe, out, stop), nprocs=processes)
+    spawn(_process, processes, processes, recipe, out, stop)
 
 
 def test_sharded_training_is_that_of_one_process_and_continues(tmp_path: Path) -> None:
