@@ -69,15 +69,15 @@ def test_there_are_blocks_to_run() -> None:
 )
 def test_every_command_and_option_exists(name: str, call: list[str]) -> None:
     command: click.Command = cli
-    context = click.Context(cli, info_name="mglmm")
+    context = click.Context(cli)
     while isinstance(command, click.Group) and call and not call[0].startswith("-"):
         if call[0].isupper():  # stands for any of them
             return
         found = command.get_command(context, call[0])
         assert found is not None, f"{name}: no command {call[0]!r}"
         command, call = found, call[1:]
-        context = click.Context(command, parent=context, info_name=call[0] if call else None)
-    values, rest, _ = command.make_parser(context).parse_args(list(call))
+        context = click.Context(command, parent=context)
+    values, rest, _ = command.make_parser(context).parse_args(call)
     assert not rest, f"{name}: {rest} is too much"
     for parameter in command.params:
         value = values.get(parameter.name or "")

@@ -22,6 +22,13 @@ RECIPE: dict[str, Any] = {
     "save_every": 2,
 }
 DEFAULT = {"parts": ["embeddings", "lm_head", "projector", "text_hidden_fcs", "mask_decoder"]}
+COMPARABLE: dict[str, Any] = {
+    "train": {**DEFAULT, "lora": {"dropout": 0.0}},
+    # All masks of a step, whoever decodes them; small steps, so that rounding does not grow.
+    "masks_per_step": 1000,
+    "optimizer": {"lr": 1e-4, "warmup": 1},
+}
+"""What a recipe needs to come out alike with any number of processes."""
 
 
 def tokenizer() -> BpeTokenizer:

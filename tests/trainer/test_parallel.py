@@ -15,14 +15,7 @@ from engine.model.checkpoint import load
 from tests.trainer import making
 from tests.trainer.spawning import spawn
 
-RECIPE: dict[str, Any] = {
-    "steps": 10,
-    "save_every": 5,
-    "train": {**making.DEFAULT, "lora": {"dropout": 0.0}},
-    # All masks of a step, whoever decodes them; small steps, so that rounding does not grow.
-    "masks_per_step": 1000,
-    "optimizer": {"lr": 1e-4, "warmup": 1},
-}
+RECIPE: dict[str, Any] = {**making.COMPARABLE, "steps": 10, "save_every": 5}
 
 
 def _process(rank: int, recipe: Path, out: Path) -> None:

@@ -16,13 +16,7 @@ from engine.model.checkpoint import load
 from tests.trainer import making
 from tests.trainer.spawning import spawn
 
-RECIPE: dict[str, Any] = {
-    "steps": 6,
-    "save_every": 2,
-    "train": {**making.DEFAULT, "lora": {"dropout": 0.0}},
-    "masks_per_step": 1000,
-    "optimizer": {"lr": 1e-4, "warmup": 1},
-}
+RECIPE: dict[str, Any] = {**making.COMPARABLE, "steps": 6, "save_every": 2}
 
 
 class _Interrupted(Exception):

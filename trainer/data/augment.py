@@ -6,6 +6,8 @@ The output's longest side is `size`; nothing is padded.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 from PIL import Image
@@ -44,19 +46,33 @@ def augment(scene: Scene, rng: np.random.Generator, size: int, train: bool) -> S
     if train:
         image = _jitter(image, rng)
 
-    things, slivers = [], set(scene.slivers)
+    found = []
     for thing in scene.things:
-        mask = thing.mask[rows][:, columns]
         own = np.count_nonzero(thing.mask) * scale * scale
-        area = np.count_nonzero(mask)
-        if area < MIN_FRAME_SHARE * mask.size or area < MIN_OWN_SHARE * own:
-            # What is wholly out of the frame may be denied; what left a trace may not.
-            slivers.update((thing.label,) if area else ())
-        else:
-            things.append(Thing(thing.label, mask, thing.stuff))
+        found.append((Thing(thing.label, thing.mask[rows][:, columns], thing.stuff), own))
+    things, slivers = nameable(found)
     captions = tuple(text for text in scene.captions if not _SIDES.search(text)) if flip else scene.captions
     semantic = None if scene.semantic is None else scene.semantic[rows][:, columns]
-    return Scene(scene.name, scene.kind, image, tuple(things), captions, semantic, scene.crowds, tuple(sorted(slivers)))
+    traces = tuple(sorted({*scene.slivers, *slivers}))
+    return replace(scene, image=image, things=things, captions=captions, semantic=semantic, slivers=traces)
+
+
+def nameable(found: Iterable[tuple[Thing, float]]) -> tuple[tuple[Thing, ...], set[str]]:
+    """The things of which enough is left to be named, and the labels of which only a trace is.
+
+    What is wholly gone is neither: it may be denied, what left a trace may not.
+
+    Args:
+        found: what is left of each thing, and the area in pixels that it would have whole.
+    """
+    kept, slivers = [], set()
+    for thing, own in found:
+        area = np.count_nonzero(thing.mask)
+        if area >= MIN_FRAME_SHARE * thing.mask.size and area >= MIN_OWN_SHARE * own:
+            kept.append(thing)
+        elif area:
+            slivers.add(thing.label)
+    return tuple(kept), slivers
 
 
 def _crop(scene: Scene, rng: np.random.Generator) -> _Box:

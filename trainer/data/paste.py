@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 from PIL import Image
 
-from trainer.data.augment import MIN_FRAME_SHARE, MIN_OWN_SHARE
+from trainer.data.augment import nameable
 from trainer.data.scene import IGNORE, Scene, Thing
 
 MAX_PASTED = 3
@@ -49,7 +49,7 @@ def _lay_over(scene: Scene, donor: Scene, thing: Thing, rng: np.random.Generator
     height, width = scene.image.shape[:2]
     rows, columns = np.flatnonzero(thing.mask.any(axis=1)), np.flatnonzero(thing.mask.any(axis=0))
     box = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
-    tall, wide = len(thing.mask[box]), thing.mask[box].shape[1]
+    tall, wide = thing.mask[box].shape
     scale = min(rng.uniform(*_SCALES), height / tall, width / wide)
     size = (max(1, int(wide * scale)), max(1, int(tall * scale)))
     patch = np.asarray(Image.fromarray(donor.image[box]).resize(size, Image.Resampling.BILINEAR), np.float32)
@@ -65,7 +65,11 @@ def _lay_over(scene: Scene, donor: Scene, thing: Thing, rng: np.random.Generator
     semantic = scene.semantic
     if semantic is not None and donor.semantic is not None:
         semantic = np.where(pasted, _class(donor.semantic[thing.mask]), semantic)
-    kept, slivers = _behind(scene.things, pasted)
+    behind = [
+        (Thing(other.label, other.mask & ~pasted, other.stuff), float(np.count_nonzero(other.mask)))
+        for other in scene.things
+    ]
+    kept, slivers = nameable(behind)
     return replace(
         scene,
         image=image,
@@ -74,19 +78,6 @@ def _lay_over(scene: Scene, donor: Scene, thing: Thing, rng: np.random.Generator
         semantic=semantic,
         slivers=tuple(sorted({*scene.slivers, *slivers})),
     )
-
-
-def _behind(things: tuple[Thing, ...], pasted: np.ndarray) -> tuple[tuple[Thing, ...], set[str]]:
-    """What is still to be seen of each thing, and the labels of which only a trace is."""
-    kept, slivers = [], set()
-    for thing in things:
-        mask = thing.mask & ~pasted
-        area = np.count_nonzero(mask)
-        if area >= MIN_FRAME_SHARE * mask.size and area >= MIN_OWN_SHARE * np.count_nonzero(thing.mask):
-            kept.append(Thing(thing.label, mask, thing.stuff))
-        elif area:
-            slivers.add(thing.label)
-    return tuple(kept), slivers
 
 
 def _class(values: np.ndarray) -> np.uint8:
