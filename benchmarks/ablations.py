@@ -39,7 +39,6 @@ import yaml
 import trainer
 from engine.atomic import replacing
 from engine.errors import MglmmError, UsageError
-from engine.grammar import SEG, parse
 from engine.model.checkpoint import DECODER, identify, read_manifest, save
 from engine.model.config import ModelConfig
 from engine.model.mglmm import MGLMM
@@ -47,17 +46,18 @@ from engine.model.pixel_encoder import Pyramid
 from engine.model.presets import NANO
 from engine.model.sources import DEFAULT
 from engine.model.tokenizers import open_tokenizer
-from engine.prompts import Task
+from engine.text.grammar import SEG, parse
+from engine.text.prompts import Task
 from exporters.onnx import export
 from mglmm_cli.tables import table_console, titled_table
-from trainer.backbone import load_backbone
 from trainer.benchmarks.results import RESULTS
 from trainer.data import source
 from trainer.data.compose import Conversation, conversations
 from trainer.data.scene import Scene
-from trainer.durable import replace_folder
-from trainer.loop import train
+from trainer.learning.backbone import load_backbone
 from trainer.recipe import BackboneRecipe
+from trainer.run.durable import replace_folder
+from trainer.run.loop import train
 
 NAMED = (Task.REFERRING, Task.MULTIPLE)
 """Tasks whose answers repeat what was asked for."""

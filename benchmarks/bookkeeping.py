@@ -26,11 +26,11 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from engine.grammar import parse
 from engine.images.sources import find_sources
 from engine.journal import Journal, RunInfo, Start
 from engine.masks import rle
 from engine.records import Mask, PhotoRecord, SegCap
+from engine.text.grammar import parse
 from mglmm_cli.results import FolderResults, write_outputs
 
 _HEIGHT, _WIDTH = 480, 640

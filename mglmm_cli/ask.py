@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from engine.errors import PhotographError
-from engine.prompts import Box
+from engine.text.prompts import Box
 from mglmm_cli.codes import Exit
 from mglmm_cli.options import answering, check_sampling, given, model_options, open_model
 from mglmm_cli.text import clean
@@ -85,7 +85,7 @@ def ask(
         return Exit.PHOTOGRAPHS_FAILED
     region = _region(box, pixels) if box is not None else None
 
-    from engine.pipeline import Options, Pipeline
+    from engine.pipeline.pipeline import Options, Pipeline
 
     segcaps = Pipeline(open_model(model, precision, device), Options(**given(how))).ask(pixels, questions, region)
     if mask_dir:

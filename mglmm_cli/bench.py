@@ -84,7 +84,7 @@ def bench(
     # Before anything is timed: the first import of torch alone takes seconds.
     from engine.bench import Baseline, Plan, make_photographs
     from engine.bench import bench as measure
-    from engine.pipeline import Options
+    from engine.pipeline.pipeline import Options
     from mglmm_cli.bench_table import print_bench
 
     length = {"max_new_tokens": answer_tokens or max_new_tokens, "forced": bool(answer_tokens)}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from engine.errors import UsageError
-from engine.prompts import TEMPLATES
+from engine.text.prompts import TEMPLATES
 from mglmm_cli import __version__
 from mglmm_cli.lazy import LazyCommand, LazyGroup
 from mglmm_cli.text import clean
@@ -114,8 +114,8 @@ def _print_info(info: Info) -> None:
 
 
 def _print_record(record: Record) -> None:
-    from engine.grammar import parse
     from engine.masks.rle import area
+    from engine.text.grammar import parse
     from mglmm_cli.tables import table_console, titled_table
 
     click.echo(f"photograph: {clean(record.image)} ({record.width} x {record.height})")

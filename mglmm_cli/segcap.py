@@ -24,8 +24,8 @@ from mglmm_cli.options import DEVICES, MODEL, PRECISION, answering, check_sampli
 if TYPE_CHECKING:
     from engine.images.sources import Source
     from engine.journal import RunInfo
-    from engine.pipeline import Options, Outcome
-    from engine.workers import Worker
+    from engine.pipeline.pipeline import Options, Outcome
+    from engine.workers.fleet import Worker
     from mglmm_cli.console import PhotoProgress
     from mglmm_cli.results import FolderResults, Results
 
@@ -93,8 +93,8 @@ def segcap(
     sources = _sources(inputs)
 
     from engine.journal import Start
-    from engine.pipeline import Options
-    from engine.workers import parse_devices
+    from engine.pipeline.pipeline import Options
+    from engine.workers.fleet import parse_devices
     from mglmm_cli.results import FolderResults, StreamResults
 
     workers = parse_devices(devices)
@@ -215,8 +215,8 @@ def _run_info(model: str, precision: str, options: Options) -> RunInfo:
 def _open(job: _Job, *, in_order: bool) -> Iterator[Model]:
     """The model, in this process if it is one on one device."""
     from engine.model.precision import Precision
-    from engine.pipeline import Pipeline
-    from engine.workers import Fleet, describe
+    from engine.pipeline.pipeline import Pipeline
+    from engine.workers.fleet import Fleet, describe
 
     workers = job.workers
     if len(workers) == 1:

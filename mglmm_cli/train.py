@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from trainer.dry_run import Plan
+    from trainer.run.dry_run import Plan
 
 
 @click.command()
@@ -28,7 +28,7 @@ def train(recipe: Path, out: Path | None, resume: bool, dry_run: bool) -> None:
     anew.
     """
     if dry_run:
-        from trainer.dry_run import plan
+        from trainer.run.dry_run import plan
 
         _show(plan(recipe))
         return
@@ -37,7 +37,7 @@ def train(recipe: Path, out: Path | None, resume: bool, dry_run: bool) -> None:
     from accelerate import PartialState
 
     from exporters.onnx import export
-    from trainer.loop import train as run
+    from trainer.run.loop import train as run
 
     folder = run(recipe, out, resume=resume)
     if PartialState().is_main_process:
@@ -48,7 +48,7 @@ def train(recipe: Path, out: Path | None, resume: bool, dry_run: bool) -> None:
 def _show(plan: Plan) -> None:
     """Print the tables of a dry run, and the first batch: `>>` before what is learned."""
     from mglmm_cli.tables import table_console, titled_table
-    from trainer.dry_run import DRAWS
+    from trainer.run.dry_run import DRAWS
 
     console = table_console(100)
     parts = titled_table("Parameters", "part", numbers=("trained", "frozen"))

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, V
 
 from engine.errors import UsageError
 from engine.model.presets import PRESETS
-from engine.prompts import Task
+from engine.text.prompts import Task
 
 SetName = Literal["ccp", "camvid", "coco", "person", "captions"]
 MaskFrame = Literal["low_res", "full"]

@@ -18,17 +18,17 @@ from typing import Generic, TypeVar
 import torch
 from torch import Tensor
 
-from engine.answering import Answered, Asked, fine_questions
-from engine.decoding import whole_pass
-from engine.grammar import parse
+from engine.decoding.generator import whole_pass
+from engine.decoding.sequence import PromptWriter
 from engine.images.sources import Source
 from engine.images.transforms import Views, read_views
 from engine.masks.postprocess import low_res_areas, to_masks
 from engine.model.checkpoint import Checkpoint
-from engine.pipeline import Options
-from engine.prompts import TEMPLATES
+from engine.pipeline.answering import Answered, Asked, fine_questions
+from engine.pipeline.pipeline import Options
 from engine.records import PhotoRecord, SegCap
-from engine.sequence import PromptWriter
+from engine.text.grammar import parse
+from engine.text.prompts import TEMPLATES
 
 
 class Baseline(StrEnum):

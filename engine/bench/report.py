@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from engine.bench.agreement import Agreement
-from engine.pipeline import Options
+from engine.pipeline.pipeline import Options
 
 MODEL_STAGES = ("encode", "prefill", "decode_tokens", "masks")
 """What the network does; the rest of the wall time is the engine's own, or waiting."""

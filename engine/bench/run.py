@@ -18,7 +18,7 @@ from engine.bench.roofline import roofline_share
 from engine.errors import UsageError
 from engine.images.sources import Source
 from engine.model.checkpoint import Checkpoint
-from engine.pipeline import Options, Pipeline
+from engine.pipeline.pipeline import Options, Pipeline
 from engine.records import Failure, PhotoRecord
 from engine.timing import Stages
 

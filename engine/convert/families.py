@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import UsageError
-from engine.grammar import PHRASE_CLOSE, PHRASE_OPEN, SEG
 from engine.model.tokenizers.base import IM_END, IM_START
-from engine.prompts import REGION
+from engine.text.grammar import PHRASE_CLOSE, PHRASE_OPEN, SEG
+from engine.text.prompts import REGION
 
 AUTO = "auto"
 ADDED_TOKENS = (IM_START, IM_END, REGION, "<point>", SEG, PHRASE_OPEN, PHRASE_CLOSE)

@@ -11,10 +11,10 @@ from sentencepiece import SentencePieceProcessor
 
 from engine.convert.families import ADDED_TOKENS, Family
 from engine.errors import UsageError
-from engine.grammar import SEG
 from engine.model.limits import read_table
 from engine.model.tokenizers.sentencepiece import ADDED, SentencePieceTokenizer
-from engine.prompts import REGION
+from engine.text.grammar import SEG
+from engine.text.prompts import REGION
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from engine.decoding.sequence import PromptWriter
 from engine.errors import UsageError
-from engine.grammar import PHRASE_CLOSE, PHRASE_OPEN, SEG
 from engine.model.config import ModelConfig
 from engine.model.tokenizers import TextTokenizer
 from engine.model.tokenizers.base import IM_END, IM_START
-from engine.prompts import TEMPLATES, Box, Task, instruction
-from engine.sequence import PromptWriter
+from engine.text.grammar import PHRASE_CLOSE, PHRASE_OPEN, SEG
+from engine.text.prompts import TEMPLATES, Box, Task, instruction
 
 _LABEL = "the man riding a bike"
 _SENTENCES = {

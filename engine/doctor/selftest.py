@@ -12,18 +12,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.decoding import Generated, Generator, whole_pass
+from engine.decoding.generator import Generated, Generator, whole_pass
+from engine.decoding.sequence import PromptWriter
 from engine.doctor.facts import Check, Skipped, check
 from engine.errors import UsageError
-from engine.grammar import parse
 from engine.images.transforms import Views, make_views
 from engine.masks import rle
 from engine.masks.decoder import OnnxMaskDecoder
 from engine.masks.postprocess import to_masks, upscale
 from engine.model.checkpoint import Checkpoint
 from engine.model.precision import Precision
-from engine.prompts import TEMPLATES, Task, instruction
-from engine.sequence import PromptWriter
+from engine.text.grammar import parse
+from engine.text.prompts import TEMPLATES, Task, instruction
 
 _NEW_TOKENS = 64
 _COMPARED = 16

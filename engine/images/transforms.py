@@ -21,7 +21,7 @@ from torch import Tensor
 
 from engine.images.decode import MAX_PIXELS, Photograph, decode_at_least
 from engine.model.config import ClipConfig, ModelConfig, PyramidConfig, SamEncoderConfig
-from engine.prompts import Box
+from engine.text.prompts import Box
 
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, field_validator, model_validator
 
-from engine.prompts import TEMPLATES
+from engine.text.prompts import TEMPLATES
 
 Pixels = Annotated[int, Field(strict=True, ge=1, le=8192)]
 """Side of a view or of a part of it."""

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from engine.errors import MglmmError, PhotographError
-from engine.grammar import parse
 from engine.images.decode import decode
 from engine.masks import rle
 from engine.records import RLE, Mask, PhotoRecord, SegCap
+from engine.text.grammar import parse
 from exporters.overlay import write_overlay
 from trainer.benchmarks.benchmark import Benchmark, Question, Report
 from trainer.metrics.mgsc import Prediction

@@ -19,7 +19,7 @@ from benchmarks.ablations import (
     write_recipe,
 )
 from engine.errors import UsageError
-from engine.prompts import Task
+from engine.text.prompts import Task
 from tests.trainer.data.scenes import dressed, traffic
 from trainer.data import source
 from trainer.data.compose import Conversation, conversations

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from engine.grammar import parse
 from engine.images.sources import find_sources
 from engine.journal import Index, Journal, RunInfo, Start
 from engine.records import RLE, Mask, PhotoRecord, SegCap
+from engine.text.grammar import parse
 from exporters.coco import write_coco
 
 INFO = RunInfo("mglmm 1.0", "nano", "ab12")

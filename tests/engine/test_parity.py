@@ -12,17 +12,17 @@ import pytest
 import torch
 from torch import Tensor
 
-from engine.decoding import Generated, Generator
-from engine.grammar import parse
+from engine.decoding.generator import Generated, Generator
+from engine.decoding.sequence import PromptWriter, Turn
 from engine.images.transforms import Views, make_views
 from engine.masks import rle
 from engine.masks.postprocess import to_masks, upscale
 from engine.model.checkpoint import Checkpoint, load
 from engine.model.mglmm import ImageFeatures
 from engine.model.precision import Precision
-from engine.pipeline import Options, Pipeline
-from engine.prompts import TEMPLATES
-from engine.sequence import PromptWriter, Turn
+from engine.pipeline.pipeline import Options, Pipeline
+from engine.text.grammar import parse
+from engine.text.prompts import TEMPLATES
 from exporters.onnx import export
 from tests.parity import NAMES, converted, expected, inputs, meta
 

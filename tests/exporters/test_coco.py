@@ -14,10 +14,10 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from engine.errors import MglmmError
-from engine.grammar import parse
 from engine.journal import Index, Journal, RunInfo, Start
 from engine.masks import rle
 from engine.records import Failure, Mask, Parent, PhotoRecord, SegCap
+from engine.text.grammar import parse
 from exporters.coco import write_coco
 
 INFO = RunInfo("mglmm 1.0", "nano", "ab12", {"batch": 4}, "2026-01-01T00:00:00+00:00", "2026-01-01T00:01:00+00:00")

@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from engine.errors import UsageError
-from engine.grammar import parse
 from engine.masks import rle
 from engine.records import Mask, Parent, PhotoRecord, SegCap
+from engine.text.grammar import parse
 from exporters.overlay import draw, overlay_path, write_overlay
 from exporters.panel import PALETTE, PANEL, TEXT, Style, draw_panel
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from engine.grammar import parse
 from engine.records import RLE, Mask, SegCap
+from engine.text.grammar import parse
 from mglmm_cli.console import PhotoProgress, duration, print_answer
 
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.grammar import parse
 from engine.records import SegCap
+from engine.text.grammar import parse
 from mglmm_cli.console import PhotoProgress, print_answer
 from mglmm_cli.tables import table_console, titled_table
 from mglmm_cli.text import clean

@@ -20,7 +20,9 @@ WHOLE = bool(os.environ.get("MGLMM_WHOLE"))
 """Whether the tests run in their long form."""
 _PATIENCE = 600.0
 _context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload(["engine.pipeline", "mglmm_cli.segcap", "mglmm_cli.results", "mglmm_cli.console"])
+_context.set_forkserver_preload(
+    ["engine.pipeline.pipeline", "mglmm_cli.segcap", "mglmm_cli.results", "mglmm_cli.console"]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +112,7 @@ def _slow_down(delay: float) -> None:
     import torch
 
     from engine.images.transforms import Views
-    from engine.pipeline import Answerer, Pipeline
+    from engine.pipeline.pipeline import Answerer, Pipeline
 
     torch.set_num_threads(1)  # so small a model is slower with several
     finish, record = Answerer.finish, Pipeline._record

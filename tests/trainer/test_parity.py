@@ -14,21 +14,21 @@ import pytest
 import torch
 from torch import Tensor
 
-from engine.grammar import SEG
+from engine.decoding.sequence import PromptWriter, Turn
 from engine.images.transforms import Frame
 from engine.masks.postprocess import upscale
 from engine.model.checkpoint import Checkpoint, load
-from engine.prompts import IMAGE, TEMPLATES, ChatTemplate, Task
-from engine.sequence import PromptWriter, Turn
+from engine.text.grammar import SEG
+from engine.text.prompts import IMAGE, TEMPLATES, ChatTemplate, Task
 from tests import parity
-from trainer.auxiliary import SemanticHead
-from trainer.batches import Batch, Example, ExampleWriter, collate
 from trainer.data.compose import Conversation
 from trainer.data.compose.conversation import without_spare_masks
 from trainer.data.scene import Scene
+from trainer.learning.batches import Batch, Example, ExampleWriter, collate
+from trainer.learning.forward import Losses, Predictions, encode, forward, predict
+from trainer.learning.semantic_head import SemanticHead
+from trainer.learning.targets import FullTargets
 from trainer.recipe import LossRecipe
-from trainer.step import Losses, Predictions, encode, forward, predict
-from trainer.targets import FullTargets
 
 LOSSES = LossRecipe(text=1.0, bce=2.0, dice=0.5, mask_frame="full")
 MGLMM = [f"mglmm/{size}" for size in ("micro", "full")]

@@ -7,17 +7,17 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
-from engine.answering import Answerer, Asked, Draft, Encoded
-from engine.decoding import Generated, Request, Sampling
+from engine.decoding.generator import Generated, Request, Sampling
 from engine.errors import MglmmError, PhotographError, UsageError
 from engine.images.decode import decode
 from engine.images.transforms import Views, read_views
 from engine.masks.decoder import open_mask_decoder
 from engine.masks.postprocess import to_masks
 from engine.model.checkpoint import Checkpoint
-from engine.pipeline import Pipeline
-from engine.prompts import TEMPLATES, Task, instruction
+from engine.pipeline.answering import Answerer, Asked, Draft, Encoded
+from engine.pipeline.pipeline import Pipeline
 from engine.records import PhotoRecord, SegCap
+from engine.text.prompts import TEMPLATES, Task, instruction
 from trainer.benchmarks.benchmark import Question
 from trainer.metrics.mgsc import Prediction
 

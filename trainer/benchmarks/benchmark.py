@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from engine.errors import UsageError
-from engine.prompts import Box, Task
+from engine.text.prompts import Box, Task
 from trainer.metrics.mgsc import Prediction
 from trainer.metrics.protocol import Rules
 from trainer.metrics.similarity import Similarity

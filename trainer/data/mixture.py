@@ -17,7 +17,7 @@ from typing import Self
 import numpy as np
 
 from engine.errors import UsageError
-from engine.prompts import Task
+from engine.text.prompts import Task
 from trainer.data.folders import Folder
 from trainer.data.shards import Shards
 from trainer.data.shuffle import shuffled

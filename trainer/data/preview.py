@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from engine.grammar import parse
 from engine.masks.rle import area, bbox, encode
 from engine.records import RLE, Mask, PhotoRecord, SegCap
+from engine.text.grammar import parse
 from trainer.data.record import Record
 
 

@@ -13,10 +13,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from engine.grammar import SEG
-from engine.prompts import Task
+from engine.decoding.sequence import Turn
 from engine.records import RLE
-from engine.sequence import Turn
+from engine.text.grammar import SEG
+from engine.text.prompts import Task
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ from typing import Any, BinaryIO, Self
 import numpy as np
 
 from engine.errors import UsageError
-from engine.prompts import Task
+from engine.text.prompts import Task
 from trainer.data.record import Record, from_json, to_json
 
 INFO = "uscdf.json"

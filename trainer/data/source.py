@@ -17,7 +17,7 @@ from engine.errors import PhotographError, UsageError
 from engine.images.decode import decode
 from engine.images.transforms import Frame
 from engine.masks.rle import decode as decode_mask
-from engine.prompts import Task
+from engine.text.prompts import Task
 from trainer.data.augment import augment
 from trainer.data.compose import Conversation, conversations
 from trainer.data.folders import Folder

@@ -13,9 +13,9 @@ from pathlib import Path
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from engine.errors import UsageError
-from engine.grammar import PHRASE_CLOSE, PHRASE_OPEN, SEG
 from engine.model.tokenizers.base import BOS, EOS, IM_END, IM_START, PAD, TAG
-from engine.prompts import REGION
+from engine.text.grammar import PHRASE_CLOSE, PHRASE_OPEN, SEG
+from engine.text.prompts import REGION
 
 _SPECIAL = (PAD, BOS, EOS, IM_START, IM_END, PHRASE_OPEN, PHRASE_CLOSE, SEG)
 

@@ -18,9 +18,9 @@ from pathlib import Path
 from sentencepiece import SentencePieceProcessor
 
 from engine.errors import UsageError
-from engine.grammar import SEG
 from engine.model.tokenizers.base import BOS, EOS, IM_END, IM_START, TAG, UNK
-from engine.prompts import REGION
+from engine.text.grammar import SEG
+from engine.text.prompts import REGION
 
 ADDED = "added_tokens.json"
 _NEEDED = (SEG, IM_START, IM_END)

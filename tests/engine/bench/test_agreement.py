@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 
 from engine.bench.agreement import compare
-from engine.grammar import parse
 from engine.masks import rle
 from engine.records import Mask, PhotoRecord, SegCap
+from engine.text.grammar import parse
 
 
 def _record(text: str, covered: int) -> PhotoRecord:

@@ -14,7 +14,7 @@ from engine.bench.generous import GenerousLoop
 from engine.bench.public import PublicLoop
 from engine.images.sources import Source
 from engine.model.checkpoint import Checkpoint, load
-from engine.pipeline import Options, Pipeline
+from engine.pipeline.pipeline import Options, Pipeline
 from engine.records import PhotoRecord
 from tests.engine.tiny import leaning_to_seg
 

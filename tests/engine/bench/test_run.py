@@ -11,7 +11,7 @@ from engine.bench import Baseline, Plan, Report, bench, make_photographs
 from engine.errors import UsageError
 from engine.images.sources import Source
 from engine.model.checkpoint import Checkpoint
-from engine.pipeline import Options
+from engine.pipeline.pipeline import Options
 from tests.engine.tiny import leaning_to_seg
 
 TOKENS = 6

@@ -24,7 +24,7 @@ from engine.model.config import (
     SamEncoderConfig,
 )
 from engine.model.mglmm import MGLMM
-from engine.prompts import FAMILIES
+from engine.text.prompts import FAMILIES
 
 PARITY = Path(__file__).parents[4] / "shared" / "parity"
 PIECES = 60

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.grammar import parse
 from engine.journal import dump, from_json, load, to_json, to_line
 from engine.records import RLE, Failure, Mask, Parent, PhotoRecord, SegCap
+from engine.text.grammar import parse
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 # Bytes that are no UTF-8 reach a name as these lone surrogates.

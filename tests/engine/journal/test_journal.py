@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import MglmmError, UsageError
-from engine.grammar import parse
 from engine.journal import Fingerprint, Index, Journal, RunInfo, Start, to_json
 from engine.journal.lines import seal, unseal
 from engine.records import RLE, Failure, Mask, PhotoRecord, SegCap
+from engine.text.grammar import parse
 
 INFO = RunInfo("mglmm 1.0", "nano", "ab12" * 16, {"batch_size": 4, "granularity": "both", "seed": 0})
 START = Start(INFO, ("photos",), "/data")

@@ -12,14 +12,14 @@ from peft import PeftModel
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from engine.decoding import Generated, Generator
+from engine.decoding.generator import Generated, Generator
+from engine.decoding.sequence import PromptWriter
 from engine.errors import UsageError
 from engine.model import adapter
 from engine.model.checkpoint import Checkpoint, load, save, write_manifest
 from engine.model.merging import merge
 from engine.model.mglmm import build_language_model
 from engine.model.precision import Precision
-from engine.sequence import PromptWriter
 
 
 @pytest.fixture(scope="module")

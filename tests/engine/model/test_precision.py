@@ -14,7 +14,8 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
 
-from engine.decoding import Generator
+from engine.decoding.generator import Generator
+from engine.decoding.sequence import PromptWriter
 from engine.errors import UsageError
 from engine.images.sources import Source
 from engine.masks.decoder import open_mask_decoder
@@ -24,9 +25,8 @@ from engine.model.int8_linear import Int8Linear
 from engine.model.mglmm import MGLMM
 from engine.model.precision import Precision
 from engine.model.tokenizers import BpeTokenizer
-from engine.pipeline import Options, Pipeline
+from engine.pipeline.pipeline import Options, Pipeline
 from engine.records import PhotoRecord
-from engine.sequence import PromptWriter
 from tests.engine.tiny import TEXTS, TINY
 
 HALVES = [Precision.BFLOAT16, Precision.FLOAT16]

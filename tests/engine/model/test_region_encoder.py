@@ -15,7 +15,7 @@ from engine.model.global_encoder import ClipTower
 from engine.model.mglmm import MGLMM
 from engine.model.pixel_encoder import PixelFeatures
 from engine.model.region_encoder import RegionEncoder
-from engine.prompts import Box
+from engine.text.prompts import Box
 from tests.engine.tiny import TINY
 
 REGIONS = RegionEncoderConfig(layers=(-4, -3, -2), dim=32, groups=4, position_dim=16, bins=4)

@@ -16,7 +16,7 @@ from engine.model.checkpoint import Checkpoint, load
 from engine.model.precision import Precision
 from engine.model.presets import NANO, PRESETS
 from engine.model.sources import EMBEDDED, RandomModel, find
-from engine.pipeline import Options, Pipeline
+from engine.pipeline.pipeline import Options, Pipeline
 from engine.records import PhotoRecord
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from engine.errors import UsageError
-from engine.prompts import Task
+from engine.text.prompts import Task
 from tests.trainer.benchmarks import made
 from trainer.benchmarks.benchmark import Report, Scoring, data_hash
 from trainer.benchmarks.masks import Expressions

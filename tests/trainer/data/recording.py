@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from engine.decoding.sequence import Turn
 from engine.masks.rle import encode
-from engine.prompts import Task
 from engine.records import RLE
-from engine.sequence import Turn
+from engine.text.prompts import Task
 from trainer.data.record import Record
 from trainer.data.shards import Shards, write_shards
 

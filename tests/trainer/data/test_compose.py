@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.grammar import parse
-from engine.granularity import children
-from engine.prompts import Task
+from engine.text.grammar import parse
+from engine.text.granularity import children
+from engine.text.prompts import Task
 from tests.trainer.data.scenes import COLOURS, SIZE, dressed, scene, street, traffic
 from trainer.data.compose import Conversation, conversations, reference, reference_labels
 from trainer.data.compose.captions import caption, grounded, grounded_captions, person_word, tidy

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from engine.errors import UsageError
-from engine.grammar import parse
-from engine.prompts import Task
+from engine.text.grammar import parse
+from engine.text.prompts import Task
 from trainer.data.augment import augment
 from trainer.data.compose import conversations
 from trainer.data.corpus import corpus

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from engine.errors import UsageError
-from engine.prompts import Task
+from engine.text.prompts import Task
 from tests.trainer.data.recording import caption, photographs, referring, store
 from trainer.data.folders import Folder, Item
 from trainer.data.mixture import BLOCK, Mixture, Pool

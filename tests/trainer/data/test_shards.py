@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from engine.decoding.sequence import Turn
 from engine.errors import UsageError
-from engine.prompts import Task
-from engine.sequence import Turn
+from engine.text.prompts import Task
 from tests.trainer.data.recording import caption, mask, referring, store
 from trainer.data.record import Record
 from trainer.data.shards import INFO, Shards, Skip, write_shards

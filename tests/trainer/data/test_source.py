@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from engine.decoding.sequence import Turn
 from engine.errors import UsageError
-from engine.prompts import Task
-from engine.sequence import Turn
+from engine.text.prompts import Task
 from tests.trainer.data.recording import caption, mask, photographs, referring, store
 from trainer.data.folders import CocoObject, Folder, Item
 from trainer.data.record import Record

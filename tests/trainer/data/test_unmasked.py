@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from engine.grammar import SEG, parse
+from engine.text.grammar import SEG, parse
 from trainer.data.compose.conversation import Conversation
 from trainer.data.compose.unmasked import unmasked_chat, unmasked_grounded, unmasked_refer
 from trainer.data.compose.view import View

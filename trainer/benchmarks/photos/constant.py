@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from engine.grammar import parse
 from engine.masks import rle
 from engine.records import RLE
+from engine.text.grammar import parse
 from trainer.data.compose import Conversation, reference_labels
 
 _UNIT = 96

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from engine.masks import rle
-from engine.prompts import Task
 from engine.records import RLE
+from engine.text.prompts import Task
 from trainer.benchmarks.benchmark import Question
 from trainer.benchmarks.masks import Expressions, Target
 from trainer.benchmarks.photos.folders import open_split

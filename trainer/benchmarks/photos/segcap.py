@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from engine.errors import UsageError
-from engine.grammar import parse
 from engine.masks import rle
-from engine.prompts import Task
+from engine.text.grammar import parse
+from engine.text.prompts import Task
 from trainer.benchmarks.benchmark import Question
 from trainer.benchmarks.grounded import GroundedCaptions
 from trainer.benchmarks.photos.constant import most_frequent

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import UsageError
-from engine.prompts import Task
 from engine.records import RLE
+from engine.text.prompts import Task
 from trainer.benchmarks.benchmark import Benchmark, Question
 from trainer.benchmarks.masks import Expressions, Target
 from trainer.benchmarks.predictions import Found

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import UsageError
-from engine.prompts import Task
+from engine.text.prompts import Task
 from trainer.benchmarks.benchmark import Question
 from trainer.benchmarks.maps import Category, Maps, TrueMap
 from trainer.data.formats.coco_file import first_of

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import UsageError
-from engine.prompts import Box, Task
+from engine.text.prompts import Box, Task
 from trainer.benchmarks.benchmark import Question
 from trainer.benchmarks.texts import Captions, References
 from trainer.data.formats.coco_file import first_of

@@ -12,7 +12,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from engine.errors import UsageError
-from engine.prompts import Task
+from engine.text.prompts import Task
 from trainer.benchmarks.benchmark import Question
 from trainer.benchmarks.grounded import GroundedCaptions
 from trainer.metrics.official_files import TrueImage, read_ground_truth, read_images

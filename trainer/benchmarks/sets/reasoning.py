@@ -17,8 +17,8 @@ import numpy as np
 
 from engine.errors import UsageError
 from engine.masks.rle import decode, encode
-from engine.prompts import Task
 from engine.records import RLE
+from engine.text.prompts import Task
 from trainer.benchmarks.benchmark import Question
 from trainer.benchmarks.masks import Expressions, Target
 from trainer.data.formats.coco_file import first_of

@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from engine.grammar import parse
-from engine.prompts import Task
+from engine.text.grammar import parse
+from engine.text.prompts import Task
 from trainer.data.compose.captions import caption, grounded, grounded_captions, refer_person
 from trainer.data.compose.conversation import Conversation
 from trainer.data.compose.reasoning import reason_about

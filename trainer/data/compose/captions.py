@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 
-from engine.prompts import Task
+from engine.text.prompts import Task
 from trainer.data.compose.conversation import Conversation, Part, conversation, listed_text
 from trainer.data.compose.nouns import CARRIED, capital, indefinite, noun
 from trainer.data.compose.segcap import STREET, worn_text

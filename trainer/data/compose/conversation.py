@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engine.grammar import SEG, Grounded, compose
-from engine.prompts import Box, Task, instruction
-from engine.sequence import Turn
+from engine.decoding.sequence import Turn
+from engine.text.grammar import SEG, Grounded, compose
+from engine.text.prompts import Box, Task, instruction
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engine.prompts import Task
+from engine.text.prompts import Task
 from trainer.data.compose.conversation import Conversation, Part, conversation, listed
 from trainer.data.compose.denial import surely_absent
 from trainer.data.compose.nouns import capital, definite, is_plural, noun

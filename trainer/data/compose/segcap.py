@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from engine.prompts import Task
+from engine.text.prompts import Task
 from trainer.data.compose.conversation import Conversation, Part, conversation, listed, listed_text
 from trainer.data.compose.nouns import (
     BODY,

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from engine.prompts import Task
+from engine.text.prompts import Task
 from trainer.data.compose.conversation import Conversation, Part, conversation, listed
 from trainer.data.compose.denial import COCO, draw_absent
 from trainer.data.compose.nouns import BODY, COLOURED, UNCOLOURED, definite, noun

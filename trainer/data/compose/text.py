@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from engine.prompts import Box, Task
+from engine.text.prompts import Box, Task
 from trainer.data.compose.conversation import Conversation, conversation
 from trainer.data.compose.denial import draw_absent
 from trainer.data.compose.nouns import BODY, UNCOLOURED, capital, counted, definite, indefinite, is_plural, noun

@@ -11,7 +11,7 @@ from collections import Counter
 
 import numpy as np
 
-from engine.prompts import Task
+from engine.text.prompts import Task
 from trainer.data.compose.captions import usable_captions
 from trainer.data.compose.conversation import Conversation, Part, conversation
 from trainer.data.compose.denial import COCO, lookalikes

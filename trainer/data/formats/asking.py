@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from engine.grammar import Grounded, compose
+from engine.decoding.sequence import Turn
 from engine.masks.rle import bbox
-from engine.prompts import IMAGE, REGION, Families, Task, instruction
 from engine.records import RLE
-from engine.sequence import Turn
+from engine.text.grammar import Grounded, compose
+from engine.text.prompts import IMAGE, REGION, Families, Task, instruction
 from trainer.data.formats.base import Skipped
 from trainer.data.record import Record
 

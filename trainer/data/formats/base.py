@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.prompts import Families, Task
+from engine.text.prompts import Families, Task
 from trainer.data.record import Record
 
 _EXAMPLES = 3

@@ -16,8 +16,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from engine.prompts import Families, Task
 from engine.records import RLE
+from engine.text.prompts import Families, Task
 from trainer.data.formats.asking import Photograph, Questions, left_to_right
 from trainer.data.formats.base import Format, Skipped
 from trainer.data.formats.coco_file import CocoAnnotation, is_usable, read_coco

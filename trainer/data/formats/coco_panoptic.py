@@ -20,8 +20,8 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from engine.masks.rle import encode
-from engine.prompts import Families, Task
 from engine.records import RLE
+from engine.text.prompts import Families, Task
 from trainer.data.formats.asking import Photograph, Questions, left_to_right
 from trainer.data.formats.base import Format, Skipped
 from trainer.data.formats.coco_file import CocoAnnotation, CocoFile, first_of, is_usable, read_coco

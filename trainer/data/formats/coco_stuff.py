@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from engine.errors import UsageError
-from engine.prompts import Families, Task
+from engine.text.prompts import Families, Task
 from trainer.data.formats.base import Format, Skipped
 from trainer.data.formats.coco_file import first_of
 from trainer.data.formats.index_png import NO_CLASS, Regions, pair, read_lines

@@ -31,8 +31,8 @@ from PIL import Image, UnidentifiedImageError
 
 from engine.errors import UsageError
 from engine.masks.rle import encode
-from engine.prompts import Families, Task
 from engine.records import RLE
+from engine.text.prompts import Families, Task
 from trainer.data.formats.asking import Photograph, Questions, Target
 from trainer.data.formats.base import Format, Skipped
 from trainer.data.formats.reading import field, read_json, size_below, skipping, texts, visible

@@ -24,8 +24,8 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import UsageError
-from engine.prompts import Families, Task
 from engine.records import RLE
+from engine.text.prompts import Families, Task
 from trainer.data.formats.asking import Photograph, Questions, Target, left_to_right
 from trainer.data.formats.base import Format, Skipped
 from trainer.data.formats.reading import coco_to_rle, field, read_json, size_below, skipping, texts, visible

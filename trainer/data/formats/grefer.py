@@ -18,8 +18,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from engine.prompts import Families, Task
 from engine.records import RLE
+from engine.text.prompts import Families, Task
 from trainer.data.compose.segmentation import refusal
 from trainer.data.formats.asking import Photograph, Questions, Target, left_to_right
 from trainer.data.formats.base import Format, Skipped

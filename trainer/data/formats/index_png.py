@@ -21,8 +21,8 @@ from PIL import Image, UnidentifiedImageError
 
 from engine.errors import UsageError
 from engine.masks.rle import area, encode
-from engine.prompts import Families, Task
 from engine.records import RLE
+from engine.text.prompts import Families, Task
 from trainer.data.compose.segmentation import refusal
 from trainer.data.folders import MIN_SHARE
 from trainer.data.formats.asking import Absent, Photograph, Questions, Target, listed

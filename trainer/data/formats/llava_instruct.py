@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from engine.prompts import IMAGE, Families, Task
+from engine.text.prompts import IMAGE, Families, Task
 from trainer.data.formats.base import Format, Skipped
 from trainer.data.formats.coco_file import first_of
 from trainer.data.formats.reading import json_list

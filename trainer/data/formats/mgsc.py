@@ -26,8 +26,8 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import UsageError
-from engine.prompts import Families, Task
 from engine.records import RLE
+from engine.text.prompts import Families, Task
 from trainer.data.formats.asking import Photograph, Questions
 from trainer.data.formats.base import Format, Skipped
 from trainer.data.formats.coco_file import is_usable

@@ -25,8 +25,8 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from engine.prompts import Families, Task
 from engine.records import RLE
+from engine.text.prompts import Families, Task
 from trainer.data.formats.asking import Photograph, Questions, Target, left_to_right, listed
 from trainer.data.formats.base import Format, Skipped
 from trainer.data.formats.coco_file import first_of, is_usable

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from engine.masks.rle import area
-from engine.prompts import Task
 from engine.records import RLE
+from engine.text.prompts import Task
 from trainer.data.compose.nouns import counted, definite, noun
 from trainer.data.compose.segcap import MAX_CLASSES, MAX_INSTANCES
 from trainer.data.compose.segmentation import MAX_MEMBERS, MIN_INSTANCE_SHARE, refusal

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.errors import UsageError
-from engine.prompts import Families, Task
 from engine.records import RLE
+from engine.text.prompts import Families, Task
 from trainer.data.compose.nouns import capital, noun
 from trainer.data.compose.segmentation import MAX_MEMBERS, refusal
 from trainer.data.formats.asking import Absent, Photograph, Questions, Target, left_to_right, listed

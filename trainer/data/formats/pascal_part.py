@@ -15,8 +15,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
-from engine.prompts import Families, Task
 from engine.records import RLE
+from engine.text.prompts import Families, Task
 from trainer.data.compose.nouns import noun
 from trainer.data.compose.segmentation import MAX_MEMBERS
 from trainer.data.formats.asking import Photograph, Questions, Target, left_to_right

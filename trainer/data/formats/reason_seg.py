@@ -23,8 +23,8 @@ import numpy as np
 
 from engine.errors import UsageError
 from engine.masks.rle import decode, encode
-from engine.prompts import Families, Task
 from engine.records import RLE
+from engine.text.prompts import Families, Task
 from trainer.data.formats.asking import Photograph, Questions, Target
 from trainer.data.formats.base import Format, Skipped
 from trainer.data.formats.reading import (

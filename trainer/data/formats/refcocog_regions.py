@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from engine.prompts import Families, Task
+from engine.text.prompts import Families, Task
 from trainer.data.formats.base import Format, Skipped
 from trainer.data.formats.coco_file import first_of, read_coco
 from trainer.data.formats.talk import Talks, annotated

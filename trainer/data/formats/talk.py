@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from engine.decoding.sequence import Turn
 from engine.errors import UsageError
-from engine.grammar import PHRASE_CLOSE, PHRASE_OPEN, SEG
-from engine.prompts import IMAGE, REGION, Box, Families, Task, instruction
-from engine.sequence import Turn
+from engine.text.grammar import PHRASE_CLOSE, PHRASE_OPEN, SEG
+from engine.text.prompts import IMAGE, REGION, Box, Families, Task, instruction
 from trainer.data.formats.asking import Photograph
 from trainer.data.formats.base import Skipped
 from trainer.data.formats.coco_file import CocoAnnotation, CocoFile, CocoImage, is_usable

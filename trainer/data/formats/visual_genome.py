@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import UsageError
-from engine.prompts import Families, Task
+from engine.text.prompts import Families, Task
 from trainer.data.formats.asking import Photograph
 from trainer.data.formats.base import Format, Skipped
 from trainer.data.formats.coco_file import first_of, is_usable

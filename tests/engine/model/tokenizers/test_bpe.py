@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import UsageError
-from engine.grammar import parse
 from engine.model.tokenizers import BpeTokenizer
+from engine.text.grammar import parse
 
 TOKENIZER = BpeTokenizer.train(["a dog and <p> two cats </p> [SEG] [SEG] on the mat."] * 3, 300)
 

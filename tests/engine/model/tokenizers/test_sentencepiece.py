@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import UsageError
-from engine.grammar import parse
 from engine.model.tokenizers import SentencePieceTokenizer, open_tokenizer
+from engine.text.grammar import parse
 
 PARITY = Path(__file__).parents[5] / "shared" / "parity"
 FOLDERS = {"mglmm": PARITY / "mglmm" / "micro" / "ckpt", "lisa": PARITY / "lisa" / "ckpt"}

@@ -1,7 +1,7 @@
 import numpy as np
 
 from engine.masks import rle
-from engine.prompts import Task
+from engine.text.prompts import Task
 from trainer.benchmarks.photos.constant import most_frequent
 from trainer.data.compose import Conversation
 

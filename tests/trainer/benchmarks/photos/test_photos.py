@@ -8,7 +8,7 @@ import pytest
 
 from engine.errors import UsageError
 from engine.model.checkpoint import load
-from engine.prompts import Task
+from engine.text.prompts import Task
 from trainer.benchmarks.asking import Asker, to_prediction
 from trainer.benchmarks.benchmark import Scoring
 from trainer.benchmarks.photos import open_photos, segcap

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from engine.masks.rle import decode, encode
-from engine.prompts import FAMILIES
+from engine.text.prompts import FAMILIES
 from trainer.data.formats import open_format
 from trainer.data.formats.base import Skipped
 from trainer.data.record import Record

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from engine.masks.rle import encode
-from engine.prompts import FAMILIES, Task
+from engine.text.prompts import FAMILIES, Task
 from tests.trainer.data.formats.made import box, same, told
 from trainer.data.formats.asking import Absent, Photograph, Questions, Target, left_to_right, listed
 from trainer.data.formats.base import Skipped

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from engine.errors import UsageError
-from engine.prompts import FAMILIES, Task
+from engine.text.prompts import FAMILIES, Task
 from tests.trainer.data.formats.made import HEIGHT, WIDTH, photograph, read, told, write
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from engine.errors import UsageError
-from engine.prompts import Task
+from engine.text.prompts import Task
 from tests.trainer.data.formats.made import box, photograph, polygon, read, rle, same, told, write
 
 LEFT, RIGHT, BUS = box(0, 1, 6, 4), box(0, 8, 6, 10), box(0, 12, 12, 20)

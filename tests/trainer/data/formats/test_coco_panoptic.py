@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from engine.errors import UsageError
-from engine.prompts import Task
+from engine.text.prompts import Task
 from tests.trainer.data.formats.made import box, photograph, read, same, told, write
 
 LEFT, RIGHT, TREE = box(6, 1, 12, 4), box(6, 8, 12, 10), box(0, 0, 6, 20)

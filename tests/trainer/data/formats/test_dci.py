@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from engine.errors import UsageError
-from engine.prompts import FAMILIES, Task
+from engine.text.prompts import FAMILIES, Task
 from tests.trainer.data.formats.made import HEIGHT, WIDTH, box, photograph, read, same, told, write
 
 HOUSE, DOOR, KNOB, TREE = box(0, 0, 10, 9), box(4, 2, 10, 5), box(7, 4, 8, 5), box(1, 12, 11, 18)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from engine.errors import UsageError
-from engine.prompts import FAMILIES, Task
+from engine.text.prompts import FAMILIES, Task
 from tests.trainer.data.formats.made import HEIGHT, WIDTH, box, photograph, read, rle, same, told, write
 
 BOAT, OTHER, SEA = box(2, 10, 6, 14), box(2, 1, 6, 5), box(6, 0, 12, 20)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from engine.errors import UsageError
-from engine.prompts import FAMILIES, Task
+from engine.text.prompts import FAMILIES, Task
 from tests.trainer.data.formats.made import (
     HEIGHT,
     TAGGED,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from engine.errors import UsageError
-from engine.prompts import Task
+from engine.text.prompts import Task
 from tests.trainer.data.formats.made import box, photograph, polygon, read, same, told, write
 
 LEFT, RIGHT = box(2, 1, 8, 5), box(0, 10, 12, 18)

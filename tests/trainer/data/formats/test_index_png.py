@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from engine.errors import UsageError
-from engine.prompts import Task
+from engine.text.prompts import Task
 from tests.trainer.data.formats.made import box, photograph, read, same, told
 
 SKY, ROAD, CAR = box(0, 0, 6, 20), box(6, 0, 12, 20) & ~box(8, 4, 10, 8), box(8, 4, 10, 8)

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from engine.prompts import Task
-from engine.sequence import Turn
+from engine.decoding.sequence import Turn
+from engine.text.prompts import Task
 from tests.trainer.data.formats.made import HEIGHT, WIDTH, photograph, read, write
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from engine.errors import UsageError
-from engine.prompts import FAMILIES, PUBLIC, Task
+from engine.text.prompts import FAMILIES, PUBLIC, Task
 from tests.trainer.data.formats.made import HEIGHT, TAGGED, WIDTH, box, photograph, read, rle, same, told, write
 from trainer.data.formats import open_format
 from trainer.data.formats.base import Skipped

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 import pytest
 
-from engine.grammar import parse
 from engine.masks.rle import encode
-from engine.prompts import FAMILIES, Task
 from engine.records import RLE
+from engine.text.grammar import parse
+from engine.text.prompts import FAMILIES, Task
 from tests.trainer.data.formats.made import told
 from trainer.data.formats.asking import Photograph, Questions
 from trainer.data.formats.base import Skipped

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from engine.decoding.sequence import Turn
 from engine.errors import UsageError
-from engine.prompts import FAMILIES, Task
-from engine.sequence import Turn
+from engine.text.prompts import FAMILIES, Task
 from tests.trainer.data.formats.made import HEIGHT, WIDTH, photograph, polygon, read, told, write
 
 REGIONS = [

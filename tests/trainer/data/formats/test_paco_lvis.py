@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from engine.errors import UsageError
-from engine.prompts import Task
+from engine.text.prompts import Task
 from tests.trainer.data.formats.made import box, photograph, read, rle, same, told, write
 
 MUG, HANDLE, RIM = box(2, 1, 10, 9), box(4, 7, 8, 9), box(2, 1, 3, 7)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from engine.errors import UsageError
-from engine.prompts import Task
+from engine.text.prompts import Task
 from tests.trainer.data.formats.made import box, photograph, read, rle, same, told, write
 
 PLATE, LEFT, RIGHT = box(8, 8, 10, 12), box(8, 1, 12, 4), box(8, 15, 12, 18)

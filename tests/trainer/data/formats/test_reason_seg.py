@@ -10,7 +10,7 @@ import pytest
 
 from engine.errors import UsageError
 from engine.masks.rle import decode
-from engine.prompts import Task
+from engine.text.prompts import Task
 from tests.trainer.data.formats.made import HEIGHT, WIDTH, box, photograph, read, same, told, write
 from trainer.data.formats.reason_seg import regions
 

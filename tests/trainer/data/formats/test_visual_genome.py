@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from engine.errors import UsageError
-from engine.prompts import FAMILIES, PUBLIC, REGION, Task
+from engine.text.prompts import FAMILIES, PUBLIC, REGION, Task
 from tests.trainer.data.formats.made import HEIGHT, WIDTH, photograph, read, told, write
 from trainer.data.formats import open_format
 from trainer.data.formats.base import Skipped

@@ -1,0 +1,386 @@
+"""Continuous batching: KV-cached generation in slots, the state behind each `[SEG]` kept in the step that makes it.
+
+A slot that is freed by a finished answer takes the next question at once; prompts of all lengths share a batch. A row
+sees its own slot only, so an answer does not depend on the others. The model knows tensors; rows and slots live here.
+
+Legend: `B` rows, `P` image tokens, `T` tokens of a text, `D` hidden size, `R` regions of a question, `S` slots.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from engine.decoding.sequence import Prefix, embed_text
+from engine.decoding.step import DecodeStep, PlainStep, RecordedStep
+from engine.errors import UsageError
+from engine.model.llama import PrefixCache, SlotCache, check_supported, forward
+from engine.model.mglmm import MGLMM
+from engine.model.tokenizers import TextTokenizer
+from engine.timing import Stages
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How the next token is chosen.
+
+    Attributes:
+        temperature: 0 takes the likeliest token, else it is drawn from the softmax.
+        seed: of the draws.
+        forced: the stop token is never chosen, so that every answer is as long as its limit; to measure with.
+    """
+
+    temperature: float = 0.0
+    seed: int = 0
+    forced: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One question to be answered.
+
+    Attributes:
+        prefix: the prompt prefix of the model.
+        tokens: `(P, D)`, the image tokens of its photograph.
+        question: ids behind the prefix.
+        limit: most new tokens; cut so that prompt and answer fit the model's positions.
+        regions: `(R, D)`, the vectors of its region tokens, or None.
+        cached: what an earlier question about the same photograph left of the prefix.
+        keep_prefix: leave the prefix to later questions.
+        draw: which draws it gets, whoever shares its batch.
+    """
+
+    prefix: Prefix
+    tokens: Tensor
+    question: Sequence[int]
+    limit: int
+    regions: Tensor | None = None
+    cached: PrefixCache | None = None
+    keep_prefix: bool = False
+    draw: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """One generated answer.
+
+    Attributes:
+        ids: the new tokens, without the stop token.
+        seg_states: `(n, D)`, the state behind each `[SEG]` of `ids`, in order.
+        truncated: the length limit came before the stop token.
+        prefix: keys and values of the prefix, if asked for.
+    """
+
+    ids: tuple[int, ...]
+    seg_states: Tensor
+    truncated: bool
+    prefix: PrefixCache | None = None
+
+
+class Generator:
+    """Generates answers with one model.
+
+    Args:
+        model: in eval mode.
+        tokenizer: for the ids of `[SEG]` and the stop token.
+        sampling: how tokens are chosen.
+        slots: answers in progress at a time.
+        stages: where time is noted.
+        recorded: decode in a few fixed shapes; on a CUDA device they are recorded.
+
+    Raises:
+        UsageError: if the language model is of a kind that can't be run.
+    """
+
+    def __init__(
+        self,
+        model: MGLMM,
+        tokenizer: TextTokenizer,
+        sampling: Sampling | None = None,
+        slots: int = 8,
+        stages: Stages | None = None,
+        *,
+        recorded: bool = False,
+    ) -> None:
+        check_supported(model.language_model)
+        self._model = model
+        self._language = model.language_model
+        self._table: Any = model.language_model.get_input_embeddings()
+        self._tokenizer = tokenizer
+        self._sampling = sampling or Sampling()
+        self._stages = stages or Stages()
+        # 0 keeps the state that the [SEG] token itself gives, one step after it was chosen.
+        self._delay = 1 + model.config.seg_state_offset
+        self._recorded = recorded
+        self._started = 0
+        self.resize(slots)
+
+    @property
+    def free(self) -> int:
+        """Slots without an answer in progress."""
+        return self._rows.count(None)
+
+    @property
+    def active(self) -> int:
+        """Answers in progress."""
+        return self._slots - self.free
+
+    def resize(self, slots: int) -> None:
+        """Forget all answers in progress, and go on with so many slots."""
+        self._slots = slots
+        self._cache = SlotCache(self._language, slots)
+        self._rows: list[_Row | None] = [None] * slots
+        self._step: DecodeStep = (
+            RecordedStep(self._language, self._cache, slots)
+            if self._recorded
+            else PlainStep(self._language, self._cache)
+        )
+
+    def clear(self) -> None:
+        """Forget all answers in progress."""
+        self._rows = [None] * self._slots
+
+    @torch.inference_mode()
+    def start(self, requests: Sequence[Request]) -> list[int]:
+        """Give free slots to questions, no more than are free; their prompts are read now, several in a call.
+
+        Returns:
+            a name for each request, which `step` gives back with its answer.
+
+        Raises:
+            UsageError: if a question leaves no room for an answer.
+        """
+        slots = [slot for slot, row in enumerate(self._rows) if row is None][: len(requests)]
+        new = [
+            _Row(name, request, self._limit(request), self._tokenizer, self._delay, self._sampling)
+            for name, request in enumerate(requests, start=self._started)
+        ]
+        self._started += len(new)
+        self._cache.reserve(max((row.length + row.limit for row in new), default=0))
+        for prefilled in (True, False):
+            group = [(slot, row) for slot, row in zip(slots, new, strict=True) if bool(row.request.cached) == prefilled]
+            if group:
+                with self._stages.measure("prefill", len(group)):
+                    self._prefill(group)
+        for slot, row in zip(slots, new, strict=True):
+            self._rows[slot] = row
+        return [row.name for row in new]
+
+    @torch.inference_mode()
+    def step(self) -> list[tuple[int, Generated]]:
+        """One token for every answer in progress.
+
+        Returns:
+            the answers that are finished, by their names; their slots are free.
+        """
+        finished = self._collect()
+        self._compact()
+        rows = [row for row in self._rows if row is not None]
+        if rows:
+            with self._stages.measure("decode_tokens", len(rows)):
+                states, logits = self._step([row.last for row in rows], [row.length - 1 for row in rows])
+                self._take(rows, states, logits)
+        return finished + self._collect()
+
+    def generate(
+        self,
+        prefix: Prefix,
+        tokens: Tensor,
+        questions: Sequence[Sequence[int]],
+        limit: int,
+        regions: Sequence[Tensor | None] | None = None,
+    ) -> list[Generated]:
+        """Answer any number of questions; slots are refilled as answers end.
+
+        Args:
+            prefix: the prompt prefix of the model.
+            tokens: `(B, P, D)` image tokens, a row per question.
+            questions: `B` lists of ids, without the prefix.
+            limit: most new tokens per answer.
+            regions: for each question `(R, D)`, the vectors of its region tokens, or None.
+        """
+        waiting = deque(
+            Request(prefix, tokens[row], question, limit, regions[row] if regions else None, draw=row)
+            for row, question in enumerate(questions)
+        )
+        order: list[int] = []
+        answers: dict[int, Generated] = {}
+        while waiting or self.active:
+            order += self.start([waiting.popleft() for _ in range(min(self.free, len(waiting)))])
+            answers |= dict(self.step())
+        return [answers[name] for name in order]
+
+    @torch.inference_mode()
+    def read(self, prefix: Prefix, tokens: Tensor, texts: Sequence[Sequence[int]]) -> list[Tensor]:
+        """States behind each `[SEG]` that already stands in a text: teacher forcing, and the turns before a question.
+
+        Args:
+            prefix: the prompt prefix of the model.
+            tokens: `(B, P, D)` image tokens, a row per text.
+            texts: `B` lists of ids, without the prefix.
+
+        Returns:
+            for each text `(n, D)`.
+        """
+        longest = max(map(len, texts), default=0)
+        # Padding stands on the right here: nothing in front of it can see it.
+        padded = [[*text, *[self._tokenizer.pad] * (longest - len(text))] for text in texts]
+        ids = torch.tensor(padded, dtype=torch.long, device=tokens.device).reshape(len(texts), longest)
+        states = whole_pass(self._language, prefix, tokens, ids)
+        offset = len(prefix) + self._model.config.seg_state_offset
+        return [
+            row[[offset + place for place, token in enumerate(text) if token == self._tokenizer.seg]]
+            for row, text in zip(states, texts, strict=True)
+        ]
+
+    def _limit(self, request: Request) -> int:
+        room = self._language.config.max_position_embeddings - len(request.prefix) - len(request.question)
+        if room < 1:
+            length = len(request.prefix) + len(request.question)
+            raise UsageError(
+                f"a prompt of {length} tokens leaves no room for an answer in the "
+                f"{self._language.config.max_position_embeddings} positions of the model: ask a shorter question"
+            )
+        return min(request.limit, room)
+
+    def _prefill(self, group: Sequence[tuple[int, _Row]]) -> None:
+        """Read the prompts of rows that all have their prefix cached, or all have not."""
+        slots = torch.tensor([slot for slot, _ in group], device=self._table.weight.device)
+        texts = []
+        for slot, row in group:
+            request = row.request
+            text = embed_text(
+                self._table, request.question, request.regions, self._tokenizer.region, like=request.tokens
+            )
+            if request.cached is None:
+                text = torch.cat([request.prefix.embed(self._table, request.tokens[None])[0], text])
+            else:
+                self._cache.put(slot, request.cached)
+            texts.append(text)
+        start = 0 if group[0][1].request.cached is None else len(group[0][1].request.prefix)
+        lengths = torch.tensor([len(text) for text in texts], device=slots.device)
+        embedded = torch.nn.utils.rnn.pad_sequence(texts, batch_first=True)
+        positions = start + torch.arange(embedded.shape[1], device=slots.device).expand(len(group), -1)
+        states = forward(self._language, self._cache, slots, embedded, positions, start + embedded.shape[1])
+        last = states[torch.arange(len(group), device=slots.device), lengths - 1]
+        self._take([row for _, row in group], last, self._language.lm_head(last))
+
+    def _take(self, rows: Sequence[_Row], states: Tensor, logits: Tensor) -> None:
+        """Choose the next token of each row from its last state `(B, D)` and logits `(B, V)`."""
+        if self._sampling.forced:
+            logits[:, self._tokenizer.eos] = -torch.inf
+        if self._sampling.temperature:
+            # Drawn on the CPU, so that a seed gives the same answers on every device.
+            shares = torch.softmax(logits.float() / self._sampling.temperature, dim=-1).cpu()
+            chosen = [
+                int(torch.multinomial(share, 1, generator=row.draws)) for row, share in zip(rows, shares, strict=True)
+            ]
+        else:
+            chosen = logits.argmax(dim=-1).tolist()
+        for row, state, token in zip(rows, states, chosen, strict=True):
+            row.take(state, token)
+
+    def _collect(self) -> list[tuple[int, Generated]]:
+        """Take finished answers out of their slots."""
+        finished = []
+        for slot, row in enumerate(self._rows):
+            if row is not None and row.finished:
+                request = row.request
+                prefix = self._cache.take(slot, len(request.prefix)) if request.keep_prefix else None
+                finished.append((row.name, row.result(prefix)))
+                self._rows[slot] = None
+        return finished
+
+    def _compact(self) -> None:
+        """Move rows down into free slots, so that the busy ones are the first."""
+        busy = [slot for slot, row in enumerate(self._rows) if row is not None]
+        for target in range(len(busy)):
+            if self._rows[target] is None:
+                source = busy.pop()
+                row = self._rows[source]
+                assert row is not None
+                self._cache.move(source, target, row.length)
+                self._rows[target], self._rows[source] = row, None
+
+
+def whole_pass(language: PreTrainedModel, prefix: Prefix, tokens: Tensor, ids: Tensor) -> Tensor:
+    """States of prefix and text in one pass, without a cache.
+
+    Args:
+        language: the causal LM.
+        prefix: the prompt prefix of the model.
+        tokens: `(B, P, D)` image tokens.
+        ids: `(B, T)` behind the prefix.
+
+    Returns:
+        `(B, len(prefix) + T, D)`, after the final norm.
+    """
+    table = language.get_input_embeddings()
+    embedded = torch.cat([prefix.embed(table, tokens), table(ids).to(tokens.dtype)], dim=1)
+    states: Tensor = language.model(inputs_embeds=embedded, use_cache=False).last_hidden_state
+    return states
+
+
+@dataclass(slots=True)
+class _Row:
+    """One answer while it grows."""
+
+    name: int
+    request: Request
+    limit: int
+    tokenizer: TextTokenizer
+    delay: int
+    sampling: Sampling
+    finished: bool = False
+    ids: list[int] = field(default_factory=list)
+    draws: torch.Generator = field(init=False)
+    _states: list[Tensor] = field(default_factory=list)
+    _waiting: bool = False
+    _stopped: bool = False
+
+    def __post_init__(self) -> None:
+        self.draws = torch.Generator().manual_seed(hash((self.sampling.seed, self.request.draw)) & (2**63 - 1))
+
+    @property
+    def length(self) -> int:
+        """Tokens of prompt and answer so far."""
+        return len(self.request.prefix) + len(self.request.question) + len(self.ids)
+
+    @property
+    def last(self) -> int:
+        """The token that is read next."""
+        return self.ids[-1]
+
+    def take(self, state: Tensor, token: int) -> None:
+        """A step has chosen `token` from `state` `(D,)`."""
+        if self._waiting:
+            self._deliver(state)
+        if len(self.ids) == self.limit:
+            # That step was only for the state of a [SEG] that came last.
+            self.finished = True
+            return
+        if token == self.tokenizer.eos:
+            self._stopped = self.finished = True
+            return
+        self.ids.append(token)
+        if token == self.tokenizer.seg:
+            self._waiting = True
+            if not self.delay:
+                self._deliver(state)
+        self.finished = len(self.ids) == self.limit and not self._waiting
+
+    def _deliver(self, state: Tensor) -> None:
+        self._states.append(state.clone())
+        self._waiting = False
+
+    def result(self, prefix: PrefixCache | None) -> Generated:
+        """The finished answer."""
+        tokens = self.request.tokens
+        states = torch.stack(self._states) if self._states else tokens.new_zeros(0, tokens.shape[-1])
+        return Generated(tuple(self.ids), states, not self._stopped, prefix)

@@ -1,0 +1,241 @@
+"""What is asked of one model and what it answers: encoders, prompts, masks, each for several photographs at once.
+
+Legend: `B` photographs, `N` masks, `P` image tokens, `C` channels and `g` side of the image embedding, `m` side of the
+low-res masks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from engine.decoding.generator import Generated, Generator, Request, Sampling
+from engine.decoding.sequence import PromptWriter, Turn
+from engine.errors import UsageError
+from engine.images.transforms import Views, region_boxes
+from engine.masks.decoder import MaskDecoder
+from engine.masks.postprocess import low_res_areas
+from engine.model.checkpoint import Checkpoint
+from engine.records import Answer, Granularity, Mask, Parent, SegCap
+from engine.text import granularity
+from engine.text.grammar import parse
+from engine.text.prompts import REGION, TEMPLATES, Box, Families, Task, instruction
+from engine.timing import Stages
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question as it is put to the model, and where it comes from."""
+
+    granularity: Granularity
+    instruction: str
+    parent: Parent | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """An answer whose masks are still low-res logits `(N, m, m)`."""
+
+    asked: Asked
+    answer: Answer
+    low_res: Tensor
+    truncated: bool
+
+    def segcap(self, masks: tuple[Mask, ...]) -> SegCap:
+        """The record, once the masks are in the original frame."""
+        asked = self.asked
+        return SegCap(asked.granularity, asked.instruction, self.answer, masks, asked.parent, self.truncated)
+
+    def orphan(self) -> Answered:
+        """The same answer, its parent forgotten."""
+        return replace(self, asked=replace(self.asked, parent=None))
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """One photograph as the model knows it.
+
+    Attributes:
+        tokens: `(P, D)` image tokens.
+        embedding: `(C, g, g)`, the mask decoder's image embedding.
+    """
+
+    tokens: Tensor
+    embedding: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A generated answer whose masks are not decoded yet."""
+
+    asked: Asked
+    photograph: Encoded
+    generated: Generated
+
+
+def fine_questions(panoptic: Answer, areas: Sequence[float], families: Families, limit: int) -> list[Asked]:
+    """The fine-grained questions that a panoptic answer leads to.
+
+    Args:
+        panoptic: the answer.
+        areas: share of the photograph of each of its masks.
+        families: the wordings that the model knows.
+        limit: at most so many.
+    """
+    return [
+        Asked("fine", instruction(Task.FINE_SEGCAP, label=child.label, families=families), Parent(0, child.seg))
+        for child in granularity.children(panoptic, areas, limit)
+    ]
+
+
+class Answerer:
+    """The parts of one model, ready to answer.
+
+    Args:
+        checkpoint: the model.
+        decoder: its mask decoder.
+        sampling: how tokens are chosen.
+        limit: longest answer, in tokens.
+        slots: answers in progress at a time.
+        stages: where time is noted.
+    """
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        decoder: MaskDecoder,
+        sampling: Sampling,
+        limit: int,
+        slots: int = 8,
+        stages: Stages | None = None,
+    ) -> None:
+        self._model = checkpoint.model
+        self._pixel_encoder = checkpoint.pixel_encoder
+        self._tokenizer = checkpoint.tokenizer
+        self._families = TEMPLATES[checkpoint.config.template].families
+        self._side = checkpoint.config.pixel_encoder.image_size
+        self._low_side = 4 * checkpoint.config.pixel_encoder.grid
+        self._device, self._dtype = checkpoint.device, checkpoint.precision.dtype
+        self._writer = PromptWriter(checkpoint.config, checkpoint.tokenizer)
+        self._stages = stages or Stages()
+        self.generator = Generator(
+            checkpoint.model,
+            checkpoint.tokenizer,
+            sampling,
+            slots,
+            self._stages,
+            # Layers that look at their numbers can't be recorded.
+            recorded=self._device.type == "cuda" and not checkpoint.precision.quantised,
+        )
+        self._decoder = decoder
+        self._limit = limit
+
+    def upload(self, views: Views) -> Views:
+        """Copy a photograph to a CUDA device while that works on others; for the threads that read photographs."""
+        if self._device.type != "cuda":
+            return views
+        # A stream of this call's own: the copy waits for nothing, and only this thread waits for the copy.
+        stream = torch.cuda.Stream(self._device)
+        try:
+            with torch.cuda.stream(stream):
+                moved = replace(
+                    views,
+                    pixels=self._copied(views.pixels),
+                    clip=None if views.clip is None else self._copied(views.clip),
+                )
+            stream.synchronize()
+        except torch.OutOfMemoryError:
+            return views  # copied when its turn comes
+        return moved
+
+    def _copied(self, tensor: Tensor) -> Tensor:
+        return tensor.to(self._dtype).pin_memory().to(self._device, non_blocking=True)
+
+    @torch.inference_mode()
+    def encode(self, views: Sequence[Views]) -> list[Encoded]:
+        """Both encoders and the projector, for several photographs in one call."""
+        with self._stages.measure("encode", len(views)):
+            pixels = self._stacked([view.pixels for view in views])
+            features = self._model.image_features(self._pixel_encoder(pixels), self._clip(views))
+            assert features.embedding is not None  # the pixel view was given
+            return [Encoded(*pair) for pair in zip(features.tokens, features.embedding, strict=True)]
+
+    def request(self, photograph: Encoded, asked: Asked) -> Request:
+        """A question about a photograph, for the generator."""
+        return Request(self._writer.prefix, photograph.tokens, self._writer.question(asked.instruction), self._limit)
+
+    @torch.inference_mode()
+    def finish(self, drafts: Sequence[Draft]) -> list[Answered]:
+        """Decode the masks of several answers in one call."""
+        counts = [len(draft.generated.seg_states) for draft in drafts]
+        with self._stages.measure("masks", sum(counts)):
+            low_res = self._low_res(drafts, counts)
+        return [
+            Answered(draft.asked, parse(self._tokenizer.decode(draft.generated.ids)), masks, draft.generated.truncated)
+            for draft, masks in zip(drafts, low_res, strict=True)
+        ]
+
+    def follow(self, panoptic: Answered, view: Views, limit: int) -> list[Asked]:
+        """The fine-grained questions that a panoptic answer leads to, at most `limit`."""
+        areas = low_res_areas(panoptic.low_res, view.frame, self._side).tolist()
+        return fine_questions(panoptic.answer, areas, self._families, limit)
+
+    @torch.inference_mode()
+    def converse(self, views: Views, questions: Sequence[str], boxes: Sequence[Box] = ()) -> list[Answered]:
+        """Answers to questions about one photograph, each put with the turns before it.
+
+        Args:
+            views: of the photograph.
+            questions: one or more.
+            boxes: the regions of the `<bbox>` tokens in them, for a model with a region encoder.
+
+        Raises:
+            UsageError: if questions and boxes don't fit.
+        """
+        if boxes and self._tokenizer.region is None:
+            raise UsageError(f"the model has a region encoder, but its tokenizer has no token {REGION}")
+        (photograph,) = self.encode([views])
+        regions = self._regions(views, boxes) if boxes else None
+        answers: list[Answered] = []
+        for question in questions:
+            history = [Turn(one.asked.instruction, one.answer.raw) for one in answers]
+            ids = self._writer.question(question, history)
+            tokens = photograph.tokens[None]
+            (text,) = self.generator.generate(self._writer.prefix, tokens, [ids], self._limit, [regions])
+            answers += self.finish([Draft(Asked("custom", question), photograph, text)])
+        return answers
+
+    def _clip(self, views: Sequence[Views]) -> Tensor | None:
+        clips = [view.clip for view in views if view.clip is not None]
+        return self._stacked(clips) if clips else None
+
+    def _stacked(self, tensors: Sequence[Tensor]) -> Tensor:
+        """Uploaded or not, on the device in the model's type."""
+        there = [tensor.to(self._device, self._dtype) for tensor in tensors]
+        if self._device.type == "cuda":
+            for tensor in there:
+                # Its memory belongs to another stream, which may use it again once this one has read it.
+                tensor.record_stream(torch.cuda.current_stream(self._device))
+        return torch.stack(there)
+
+    def _regions(self, views: Views, boxes: Sequence[Box]) -> Tensor:
+        clip = self._clip([views])
+        assert clip is not None  # a region encoder reads the CLIP tower
+        index = torch.zeros(len(boxes), dtype=torch.long, device=clip.device)
+        return self._model.region_vectors(clip, region_boxes(boxes).to(clip.device), index)
+
+    def _low_res(self, drafts: Sequence[Draft], counts: Sequence[int]) -> list[Tensor]:
+        """Low-res masks `(N, m, m)` of each answer, all from one decoder call."""
+        if not sum(counts):
+            return [torch.zeros(0, self._low_side, self._low_side) for _ in drafts]
+        # Several answers may be about one photograph, whose embedding goes in once.
+        photographs = list({id(draft.photograph): draft.photograph for draft in drafts}.values())
+        place = {id(photograph): number for number, photograph in enumerate(photographs)}
+        states = torch.cat([draft.generated.seg_states for draft in drafts])
+        index = torch.tensor([place[id(draft.photograph)] for draft in drafts]).repeat_interleave(torch.tensor(counts))
+        embeddings = torch.stack([photograph.embedding for photograph in photographs])
+        low_res = self._decoder(embeddings, self._model.prompt_vectors(states), index.to(states.device))
+        return list(low_res.cpu().split(list(counts)))

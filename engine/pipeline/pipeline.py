@@ -1,0 +1,232 @@
+"""Photographs in, records out, in input order: bounded stages around the batches of the model.
+
+    sources -> decode (threads) -> [ encode -> answer -> low-res masks ] -> full masks, RLE (threads) -> records
+
+What is in brackets is the scheduler's. Everything between two stages is bounded, so memory depends on the batch size,
+not on the number of photographs.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from engine.decoding.generator import Sampling
+from engine.errors import PhotographError, UsageError
+from engine.images.decode import MAX_PIXELS
+from engine.images.sources import Source
+from engine.images.transforms import Views, make_views, read_views
+from engine.masks.decoder import Backend, open_mask_decoder
+from engine.masks.postprocess import shifted, to_masks
+from engine.model.checkpoint import Checkpoint
+from engine.pipeline.answering import Answered, Answerer, Asked
+from engine.pipeline.batch_size import batch_size
+from engine.pipeline.regions import about_region
+from engine.pipeline.scheduling import Opened, Scheduler
+from engine.records import Failure, PhotoRecord, SegCap
+from engine.text.prompts import TEMPLATES, Box, Families, Task, instruction
+from engine.timing import Stages
+
+Wanted = Literal["panoptic", "fine", "both"]
+Outcome = tuple[Source, PhotoRecord | Failure]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What is asked about each photograph, and how.
+
+    Attributes:
+        granularity: `panoptic`: one question about the whole scene; `fine`: one about each object in it;
+            `both`: first the one, then the others.
+        max_children: at most so many fine-grained questions per photograph.
+        instruction: the user's own question, instead of the granularities.
+        label: the fine-grained question about this object, instead of the granularities.
+        batch_size: answers in progress at a time; None is 8 on a CPU, and what the memory of a CUDA device holds.
+        max_new_tokens: longest answer; None is what the model was made for.
+        temperature: 0 is greedy decoding.
+        seed: of sampling.
+        forced: every answer is as long as it may be; to measure with.
+        decoder: what runs the mask decoder.
+        max_pixels: larger photographs are refused.
+    """
+
+    granularity: Wanted = "both"
+    max_children: int = 4
+    instruction: str | None = None
+    label: str | None = None
+    batch_size: int | None = None
+    max_new_tokens: int | None = None
+    temperature: float = 0.0
+    seed: int = 0
+    forced: bool = False
+    decoder: Backend = "onnx"
+    max_pixels: int = MAX_PIXELS
+
+    def __post_init__(self) -> None:
+        if self.instruction is not None and self.label is not None:
+            raise UsageError("an instruction and a label exclude each other: give one of them")
+        if (self.batch_size is not None and self.batch_size < 1) or self.max_children < 0 or self.temperature < 0:
+            raise UsageError("batch_size must be at least 1, max_children and temperature at least 0")
+
+    def question(self, families: Families) -> Asked:
+        """The first question about every photograph, in the wordings that the model knows."""
+        if self.instruction is not None:
+            return Asked("custom", self.instruction)
+        if self.label is not None:
+            return Asked("fine", instruction(Task.FINE_SEGCAP, label=self.label, families=families))
+        return Asked("panoptic", instruction(Task.PANOPTIC_SEGCAP, families=families))
+
+    @property
+    def children(self) -> int:
+        """Fine-grained questions that may follow the first one."""
+        return self.max_children if self._panoptic_first and self.granularity != "panoptic" else 0
+
+    @property
+    def only_children(self) -> bool:
+        """Whether the first question only serves to find the objects."""
+        return self._panoptic_first and self.granularity == "fine"
+
+    @property
+    def _panoptic_first(self) -> bool:
+        return self.instruction is None and self.label is None
+
+
+class Pipeline:
+    """Runs one model over any number of photographs.
+
+    Attributes:
+        batch_size: answers in progress at a time.
+
+    Args:
+        checkpoint: the model.
+        options: what is asked, and how.
+        stages: where time is noted.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, options: Options | None = None, stages: Stages | None = None) -> None:
+        self._options = options or Options()
+        self._config = checkpoint.config
+        self._stages = stages or Stages()
+        decoder = open_mask_decoder(checkpoint, self._options.decoder)
+
+        def answerer(slots: int, stages: Stages | None = None) -> Answerer:
+            return Answerer(
+                checkpoint,
+                decoder,
+                Sampling(self._options.temperature, self._options.seed, self._options.forced),
+                self._options.max_new_tokens or checkpoint.config.max_new_tokens,
+                slots,
+                stages,
+            )
+
+        self.batch_size = self._options.batch_size or batch_size(checkpoint.config, checkpoint.device, answerer)
+        self._answerer = answerer(self.batch_size, self._stages)
+
+    def run(self, sources: Iterable[Source], *, in_order: bool = True) -> Generator[Outcome, None, None]:
+        """One outcome per source; a photograph that can't be done gives a `Failure`.
+
+        Without `in_order`, an outcome comes as soon as it is there, and none is lost with the program that could have
+        been kept.
+        """
+        options = self._options
+        first = options.question(TEMPLATES[self._config.template].families)
+        scheduler = Scheduler(self._answerer, first, options.children, self.batch_size, self._stages)
+        behind = 2 * self.batch_size
+        with ThreadPoolExecutor(2, "decode") as openers, ThreadPoolExecutor(2, "finish") as finishers:
+            inside: dict[int, tuple[Source, Views | PhotographError]] = {}
+            done: dict[int, Future[PhotoRecord] | Failure] = {}
+
+            def opened() -> Iterator[Opened]:
+                for number, entry in enumerate(_ahead(openers, self._open, sources, behind)):
+                    inside[number] = entry
+                    source, views = entry
+                    yield Opened(number, views, zlib.crc32(source.file_name.encode("utf-8", "surrogateescape")))
+
+            left = 0  # so many have left in the order in which they came
+            for number, answers in scheduler.run(opened()):
+                source, views = inside[number]
+                if isinstance(answers, PhotographError):
+                    done[number] = Failure(source.file_name, answers.stage, answers.reason)
+                else:
+                    assert isinstance(views, Views)
+                    done[number] = finishers.submit(self._record, source, views, answers)
+                if not in_order:
+                    for settled in [number for number, entry in done.items() if _is_settled(entry)]:
+                        yield inside.pop(settled)[0], _outcome(done.pop(settled))
+                    # The oldest is waited for where too many are pending.
+                    left = min(done, default=0)
+                while left in done and (len(done) > behind or _is_settled(done[left])):
+                    yield inside.pop(left)[0], _outcome(done.pop(left))
+                    left += 1
+            for number in sorted(done):
+                yield inside[number][0], _outcome(done.pop(number))
+
+    def ask(self, image: np.ndarray, questions: Sequence[str], box: Box | None = None) -> tuple[SegCap, ...]:
+        """A conversation about one photograph: each question is put with the turns before it.
+
+        Args:
+            image: `(H, W, 3)` uint8, upright RGB.
+            questions: in order; with a box there may be none, and a description of the region is asked for.
+            box: the region that the first question is about.
+        """
+        left = top = 0
+        boxes: tuple[Box, ...] = ()
+        height, width = image.shape[:2]
+        if box is not None:
+            region = about_region(self._config, image, box, questions[0] if questions else None)
+            questions = (region.text, *questions[1:])
+            image, boxes, left, top = region.image, region.boxes, region.left, region.top
+        views = make_views(image, self._config)
+        side = self._config.pixel_encoder.image_size
+        return tuple(
+            answered.segcap(
+                tuple(shifted(mask, left, top, height, width) for mask in to_masks(answered.low_res, views.frame, side))
+            )
+            for answered in self._answerer.converse(views, questions, boxes)
+        )
+
+    def _open(self, source: Source) -> Views | PhotographError:
+        with self._stages.measure("decode"):
+            try:
+                return self._answerer.upload(read_views(source.path, self._config, max_pixels=self._options.max_pixels))
+            except PhotographError as error:
+                return error
+
+    def _record(self, source: Source, views: Views, answers: list[Answered]) -> PhotoRecord:
+        side = self._config.pixel_encoder.image_size
+        if self._options.only_children:
+            answers = [answer.orphan() for answer in answers[1:]]
+        with self._stages.measure("finish", sum(len(answer.low_res) for answer in answers)):
+            segcaps = tuple(answer.segcap(to_masks(answer.low_res, views.frame, side)) for answer in answers)
+        return PhotoRecord(source.file_name, views.frame.width, views.frame.height, segcaps)
+
+
+def _ahead(
+    pool: ThreadPoolExecutor,
+    work: Callable[[Source], Views | PhotographError],
+    sources: Iterable[Source],
+    depth: int,
+) -> Iterator[tuple[Source, Views | PhotographError]]:
+    """Work on up to `depth` sources ahead of the one that is asked for; order is kept."""
+    waiting: deque[tuple[Source, Future[Views | PhotographError]]] = deque()
+    for source in sources:
+        waiting.append((source, pool.submit(work, source)))
+        if len(waiting) > depth:
+            first, future = waiting.popleft()
+            yield first, future.result()
+    for first, future in waiting:
+        yield first, future.result()
+
+
+def _is_settled(done: Future[PhotoRecord] | Failure) -> bool:
+    return isinstance(done, Failure) or done.done()
+
+
+def _outcome(done: Future[PhotoRecord] | Failure) -> PhotoRecord | Failure:
+    return done if isinstance(done, Failure) else done.result()

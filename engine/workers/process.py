@@ -1,0 +1,264 @@
+"""One worker process, both ends: what runs in it, and how the parent holds it.
+
+The two talk over a pipe of their own. A queue that several processes read is locked by whoever reads it, so that one
+that is killed there would take the lock with it. Only names of photographs and records travel.
+
+    parent -> worker   Job, then Source ...; None ends a run, and the next one begins
+    worker -> parent   READY once the model is loaded; WANT per source it asks for; a PhotoRecord or Failure per source,
+                       in the order in which it was given them; Failed at the end of everything
+
+Nothing heavy is imported at the top: a worker must ignore Ctrl-C before it spends seconds on imports.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from enum import Enum
+from multiprocessing import resource_tracker
+from multiprocessing.connection import Connection, wait
+from typing import TYPE_CHECKING
+
+from engine.errors import MglmmError
+from engine.records import Failure, PhotoRecord
+
+if TYPE_CHECKING:
+    from engine.images.sources import Source
+    from engine.model.precision import Precision
+    from engine.pipeline.pipeline import Options
+
+_AHEAD = 2
+"""Sources that lie ready in a worker before it asks for them, so that it need not wait for the parent."""
+_PATIENCE = 5.0  # seconds for a dead process to be gone
+_PARENTS = (signal.SIGINT, signal.SIGTERM)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What a worker loads and asks; see `engine.workers.fleet.Worker` for the device and its threads."""
+
+    model: str
+    precision: Precision
+    device: str
+    threads: int
+    options: Options
+
+
+class Sign(Enum):
+    """What a worker says apart from its results."""
+
+    READY = "ready"
+    WANT = "want"
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A worker's last word.
+
+    Attributes:
+        error: what a user can act on; None for a bug.
+        trace: the traceback as text.
+    """
+
+    error: MglmmError | OSError | None
+    trace: str
+
+
+Message = Sign | PhotoRecord | Failure | Failed | None
+"""What the parent hears; None: the process died."""
+
+
+@dataclass(slots=True)
+class Task:
+    """A photograph on its way: its place in the order, and how many processes died while they had it."""
+
+    index: int
+    source: Source
+    deaths: int = 0
+
+
+def work(connection: Connection) -> None:
+    """The life of a worker process; it ends when the parent ends it, or with the parent."""
+    # They reach all processes of a terminal or a job; the parent alone decides what follows.
+    for number in _PARENTS:
+        signal.signal(number, signal.SIG_IGN)
+    threading.Thread(target=_leave_with_parent, name="parent", daemon=True).start()
+    try:
+        _serve(connection)
+    except Exception as error:
+        known = error if isinstance(error, MglmmError | OSError) else None
+        # Without a parent there is nobody to tell.
+        with suppress(OSError):
+            connection.send(Failed(known, traceback.format_exc()))
+
+
+def _leave_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None  # this is a child
+    wait([parent.sentinel])
+    os._exit(1)
+
+
+def _serve(connection: Connection) -> None:
+    job: Job = connection.recv()
+    import torch
+
+    torch.set_num_threads(job.threads)
+    from engine.model.checkpoint import load
+    from engine.pipeline.pipeline import Pipeline
+
+    pipeline = Pipeline(load(job.model, precision=job.precision, device=job.device), job.options)
+    connection.send(Sign.READY)
+    sending = threading.Lock()
+    while True:
+        for _, outcome in pipeline.run(_given(connection, sending)):
+            with sending:
+                connection.send(outcome)
+
+
+def _given(connection: Connection, sending: threading.Lock) -> Iterator[Source]:
+    """The sources of one run; a thread of the pipeline may be the one that asks."""
+    while True:
+        with sending:
+            connection.send(Sign.WANT)
+        source: Source | None = connection.recv()
+        if source is None:
+            return
+        yield source
+
+
+class Seat:
+    """The parent's hold on one worker process; a process that died can be replaced by another.
+
+    Attributes:
+        job: what runs here.
+        connection: to the process, once it is started.
+        tasks: what the process has in hand, in the order in which its results will come.
+        alive: whether there is a process.
+        ready: whether its model is loaded.
+        losses: processes that died here since the last result.
+    """
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.tasks: deque[Task] = deque()
+        self.alive = self.ready = False
+        self.losses = 0
+
+    def start(self) -> None:
+        """Start a process; it says `READY` later."""
+        context = multiprocessing.get_context("spawn")
+        self._asked = self._given = 0
+        self._draining = self.ready = False
+        self.connection, theirs = context.Pipe()
+        with theirs:
+            # A daemon: it goes with the parent, should nobody close the seat.
+            self._process = context.Process(target=work, args=(theirs,), name=f"mglmm {self.job.device}", daemon=True)
+            with _no_interrupt():
+                self._process.start()
+        self.alive = True
+        # A process that is gone already is found out by listening.
+        with suppress(OSError):
+            self.connection.send(self.job)
+
+    @property
+    def wants(self) -> bool:
+        """Whether to give it another photograph."""
+        return self.alive and self.ready and not self._draining and self._given < self._asked + _AHEAD
+
+    @property
+    def stuck(self) -> bool:
+        """Whether it waits for a photograph, and keeps some unfinished until it gets one."""
+        return self.alive and bool(self.tasks) and not self._draining and self._given < self._asked
+
+    def give(self, task: Task) -> None:
+        """Hand over a photograph."""
+        self.tasks.append(task)
+        self._put(task.source)
+
+    def drain(self) -> None:
+        """Have it finish what it has in hand; until then it wants nothing."""
+        self._draining = True
+        self._put(None)
+
+    def heard(self, message: Sign) -> None:
+        """Take note of what it says."""
+        if message is Sign.READY:
+            self.ready = True
+        else:
+            self._asked += 1
+
+    def finished(self) -> Task:
+        """Take note of a result, and say of what."""
+        task = self.tasks.popleft()
+        self.losses = 0
+        self._draining = self._draining and bool(self.tasks)
+        return task
+
+    def bury(self) -> str:
+        """Let go of a process that died, and say how it did."""
+        self._process.join(_PATIENCE)
+        code = self._process.exitcode
+        self.close()
+        if code is None or code >= 0:
+            return f"exit code {code}"
+        name = signal.Signals(-code).name
+        return f"killed by {name}: memory may have run out" if name == "SIGKILL" else f"killed by {name}"
+
+    def kill(self) -> None:
+        """End the process at once, whatever it does: it holds nothing that must be put away."""
+        if self.alive:
+            self._process.kill()
+
+    def close(self) -> None:
+        """End the process, and wait until it is gone."""
+        if self.alive:
+            self.kill()
+            self.alive = False
+            self.connection.close()
+            self._process.join(_PATIENCE)
+
+    def _put(self, item: Source | None) -> None:
+        self._given += 1
+        # To a dead process: found out by listening.
+        with suppress(OSError):
+            self.connection.send(item)
+
+    def receive(self) -> Message:
+        """The next message; waits for it."""
+        try:
+            message: Message = self.connection.recv()
+        except (EOFError, OSError):
+            return None
+        return message
+
+
+@contextmanager
+def _no_interrupt() -> Iterator[None]:
+    """Processes started here hear no Ctrl-C or SIGTERM, not even before `work` begins; this one hears it afterwards."""
+    if sys.platform == "win32":
+        yield
+        return
+    # Started with the first process otherwise, and lifts the block.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _PARENTS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def listen(seats: Iterable[Seat]) -> Iterator[tuple[Seat, Message]]:
+    """Wait for one message or more; at least one of the seats must be alive."""
+    waiting = {seat.connection: seat for seat in seats if seat.alive}
+    for connection in wait(list(waiting)):
+        assert isinstance(connection, Connection)
+        yield waiting[connection], waiting[connection].receive()

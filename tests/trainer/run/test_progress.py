@@ -1,0 +1,45 @@
+"""What a run reports."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from trainer.run.progress import LOG, TENSORBOARD, Progress
+
+
+def _steps(out: Path) -> list[int]:
+    return [json.loads(line)["step"] for line in (out / LOG).read_text().splitlines()]
+
+
+def test_entries_of_steps_that_come_again_are_dropped(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with Progress(tmp_path, 40, 0, speaks=True) as progress:
+        for done in range(1, 31):
+            progress.step(done, {"total": 1.0 / done, "text": 0.5}, 1e-3)
+        progress.validated(30, {"iou": 0.25}, best=True)
+    assert _steps(tmp_path) == [10, 20, 30, 30]
+    with (tmp_path / LOG).open("a") as log:
+        log.write('{"step": 31, "tot')  # as a killed program leaves it
+    with Progress(tmp_path, 40, 20, speaks=True) as progress:
+        for done in range(21, 41):
+            progress.step(done, {"total": 2.0, "text": 0.5}, 1e-3)
+    assert _steps(tmp_path) == [10, 20, 30, 40]
+    lines = capsys.readouterr().err.splitlines()
+    assert any(line.startswith("step 30/40  val: iou 0.250  best so far") for line in lines)
+    assert "total 0.100" in lines[0] and "s a step" in lines[0]
+
+    board = EventAccumulator(str(tmp_path / TENSORBOARD))
+    board.Reload()
+    assert [event.step for event in board.Scalars("train/total")] == [10, 20, 30, 40]
+    assert [event.value for event in board.Scalars("train/total")][2:] == [2.0, 2.0]
+
+
+def test_only_the_first_process_reports(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with Progress(tmp_path, 10, 0, speaks=False) as progress:
+        progress.step(10, {"total": 1.0}, 1e-3)
+        progress.validated(10, {"iou": 0.5}, best=False)
+    assert list(tmp_path.iterdir()) == []
+    assert capsys.readouterr().err == ""

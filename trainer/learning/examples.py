@@ -1,0 +1,112 @@
+"""The photographs that a recipe trains and validates on, found before anything heavy is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.errors import UsageError
+from engine.model.config import ModelConfig
+from engine.text.prompts import TEMPLATES, Task
+from trainer.data.folders import Folder, camvid, captioned, ccp, coco, one_person
+from trainer.data.mixture import Mixture
+from trainer.data.shards import Shards
+from trainer.recipe import Recipe, RecordsRecipe
+
+_SPLIT: Mapping[str, Callable[[Path, str], Folder]] = {"ccp": ccp, "camvid": camvid, "coco": coco}
+_WHOLE: Mapping[str, Callable[[Path], Folder]] = {"person": one_person, "captions": captioned}
+
+_Records = Sequence[tuple[Shards, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """Sets and records, opened.
+
+    Attributes:
+        recipe: that names them.
+        sets: composed sets to train on, by name.
+        records: to train on, with their rates.
+        held_out_sets: composed sets to validate on, by name.
+        held_out_records: to validate on, with their rates.
+    """
+
+    recipe: Recipe
+    sets: Mapping[str, Folder]
+    records: _Records
+    held_out_sets: Mapping[str, Folder]
+    held_out_records: _Records
+
+    @property
+    def classes(self) -> dict[str, int]:
+        """Number of classes of each set that is labelled whole."""
+        return {name: len(folder.classes) for name, folder in self.sets.items() if folder.classes}
+
+    def mixture(self, config: ModelConfig) -> Mixture:
+        """What a model is trained on."""
+        rates = {str(name): rate for name, rate in self.recipe.sets.items()}
+        return self._mixture(config, self.sets, rates, self.records, self.recipe.tasks, train=True)
+
+    def held_out(self, config: ModelConfig) -> Mixture:
+        """What a model is validated on."""
+        assert self.recipe.validation is not None
+        rates = {str(name): rate for name, rate in self.recipe.validation.sets.items()}
+        return self._mixture(config, self.held_out_sets, rates, self.held_out_records, {}, train=False)
+
+    def _mixture(
+        self,
+        config: ModelConfig,
+        folders: Mapping[str, Folder],
+        sets: Mapping[str, float],
+        records: _Records,
+        tasks: Mapping[Task, float],
+        *,
+        train: bool,
+    ) -> Mixture:
+        for shards, _ in records:
+            if TEMPLATES[shards.info.template].families is not TEMPLATES[config.template].families:
+                raise UsageError(
+                    f"{shards.folder}: its questions are worded for the template {shards.info.template}, the model has "
+                    f"{config.template}: convert the data set again with --template {config.template}"
+                )
+        return Mixture.of(
+            folders,
+            sets,
+            records,
+            tasks,
+            side=config.pixel_encoder.image_size,
+            mask_frame=self.recipe.loss.mask_frame,
+            text_tokens=self.recipe.text_tokens,
+            seed=self.recipe.seed,
+            train=train,
+        )
+
+
+def open_examples(recipe: Recipe) -> Examples:
+    """Find what a recipe names.
+
+    Raises:
+        UsageError: naming what is missing.
+    """
+    validation = recipe.validation
+    return Examples(
+        recipe,
+        _sets(recipe, recipe.sets, "train"),
+        _opened(recipe.records),
+        _sets(recipe, validation.sets, "val") if validation else {},
+        _opened(validation.records) if validation else [],
+    )
+
+
+def _sets(recipe: Recipe, names: Iterable[str], split: str) -> dict[str, Folder]:
+    names = set(names)
+    if not names:
+        return {}
+    assert recipe.data is not None  # the recipe has checked it
+    found = {name: read(recipe.data, split) for name, read in _SPLIT.items() if name in names}
+    return found | {name: read(recipe.data) for name, read in _WHOLE.items() if name in names}
+
+
+def _opened(records: Sequence[RecordsRecipe]) -> _Records:
+    return [(Shards.open(entry.path), entry.rate) for entry in records]

@@ -1,0 +1,177 @@
+"""Checkpoints: what a run needs to go on, and the models that it leaves.
+
+    OUT/state.pt    what was learned, the average, the optimiser
+    OUT/state/      the same where weights are sharded, as accelerate writes it
+    OUT/best/       the model of the best validation so far
+    OUT/model/      the model at the end
+
+Frozen weights are not in the state: they are read again from where the run began.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from torch import nn
+
+from engine.atomic import discard_leftovers, replacing
+from engine.errors import UsageError
+from engine.model.checkpoint import save as save_model
+from engine.model.mglmm import MGLMM
+from engine.model.tokenizers import TextTokenizer
+from trainer.learning.ema import Average, learned, put_back
+from trainer.learning.forward import TrainStep
+from trainer.recipe import Recipe
+from trainer.run.durable import recover, replace_folder
+from trainer.run.parallel import SHARDED
+
+STATE, SHARDED_STATE, BEST, MODEL = "state.pt", "state", "best", "model"
+_FACTS = "facts.pt"
+
+
+@dataclass
+class Run:
+    """Everything that changes while training.
+
+    Attributes:
+        plain: the module as it was before it was shared among processes.
+        module: the module as it is trained.
+        optimizer: of the module.
+        average: of the model's weights, or None.
+        step: steps done.
+        best: the best validation so far, higher is better; None before the first.
+    """
+
+    plain: TrainStep
+    module: nn.Module
+    optimizer: torch.optim.Optimizer
+    average: Average | None
+    step: int = 0
+    best: float | None = None
+
+    @property
+    def model(self) -> MGLMM:
+        """The network."""
+        return self.plain.model
+
+
+class Checkpoints:
+    """Writes and reads what a run leaves in its folder.
+
+    Args:
+        out: the folder.
+        recipe: of the run.
+        start: identity of what it begins with.
+        tokenizer: stored with models.
+        accelerator: knows the processes.
+    """
+
+    def __init__(
+        self, out: Path, recipe: Recipe, start: str, tokenizer: TextTokenizer, accelerator: Accelerator
+    ) -> None:
+        self._out, self._tokenizer, self._accelerator = out, tokenizer, accelerator
+        self._recipe, self._start = recipe.model_dump_json(), start
+        self._sharded = accelerator.distributed_type in SHARDED
+        self.path = out / (SHARDED_STATE if self._sharded else STATE)
+
+    def save(self, run: Run) -> None:
+        """Write the state; until it is on disk, the one before stays."""
+        facts = {"recipe": self._recipe, "start": self._start, "step": run.step, "best": run.best}
+        if self._sharded:
+            self._save_sharded(facts, run)
+        elif self._accelerator.is_main_process:
+            state = facts | {
+                "model": learned(run.model),
+                "head": run.plain.head.state_dict(),
+                "average": run.average.tensors if run.average else None,
+                "optimizer": run.optimizer.state_dict(),
+            }
+            with replacing(self.path) as file:
+                torch.save(state, file)
+        self._accelerator.wait_for_everyone()
+
+    def resume(self, run: Run, *, required: bool) -> None:
+        """Go on where the state was written, if there is one.
+
+        Args:
+            run: just begun; becomes what was stored.
+            required: there must be one.
+
+        Raises:
+            UsageError: if it is of another recipe, the run began with other weights, or there is none that must be.
+        """
+        if self._accelerator.is_main_process:
+            for folder in (SHARDED_STATE, BEST, MODEL):
+                recover(self._out / folder)
+            discard_leftovers(self._out)
+        self._accelerator.wait_for_everyone()
+        if not self.path.exists():
+            if required:
+                raise UsageError(f"{self._out}: holds no checkpoint ({self.path.name}); leave out --resume to begin")
+            return
+        facts = self.path / _FACTS if self._sharded else self.path
+        state: dict[str, Any] = torch.load(facts, map_location="cpu", weights_only=True)
+        if state["recipe"] != self._recipe:
+            raise UsageError(
+                f"{self._out}: holds a checkpoint of another recipe; give another --out, or remove {self.path}"
+            )
+        if state["start"] != self._start:
+            raise UsageError(f"{self._out}: what the run began with has changed since (start in the recipe)")
+        if self._sharded:
+            self._accelerator.load_state(str(self.path))
+        else:
+            put_back(run.model, state["model"])
+            run.plain.head.load_state_dict(state["head"])
+            run.optimizer.load_state_dict(state["optimizer"])
+            if run.average:
+                for name, tensor in state["average"].items():
+                    run.average.tensors[name].copy_(tensor)
+        run.step, run.best = state["step"], state["best"]
+        if self._accelerator.is_main_process:
+            print(f"continuing behind step {run.step}", file=sys.stderr)
+
+    def write_model(self, name: str, run: Run) -> Path:
+        """Write the model's folder; until it is whole, the one before stays."""
+        folder = self._out / name
+        state = None
+        if self._sharded:
+            whole = self._accelerator.get_state_dict(run.module)
+            state = {key.removeprefix("model."): value for key, value in whole.items() if key.startswith("model.")}
+        if self._accelerator.is_main_process:
+            replace_folder(folder, lambda part: save_model(part, run.model, self._tokenizer, state=state))
+        self._accelerator.wait_for_everyone()
+        return folder
+
+    def _save_sharded(self, facts: dict[str, Any], run: Run) -> None:
+        if self._accelerator.is_fsdp2:
+            _begin_moments(run.optimizer)
+        # Every process writes into the same folder, which becomes the state when all have.
+        part = self._out / f".{SHARDED_STATE}.new"
+        self._accelerator.save_state(str(part))
+        self._accelerator.wait_for_everyone()
+        if self._accelerator.is_main_process:
+            torch.save(facts, part / _FACTS)
+            replace_folder(self.path, lambda folder: _move(part, folder))
+
+
+def _move(source: Path, target: Path) -> None:
+    for entry in source.iterdir():
+        entry.rename(target / entry.name)
+    source.rmdir()
+
+
+def _begin_moments(optimizer: torch.optim.Optimizer) -> None:
+    """Give weights that had no gradient yet the moments that AdamW begins with: FSDP2 reads those of all weights."""
+    for group in optimizer.param_groups:
+        for weight in group["params"]:
+            if not optimizer.state[weight]:
+                optimizer.state[weight] |= {
+                    "step": torch.tensor(0.0),
+                    "exp_avg": torch.zeros_like(weight),
+                    "exp_avg_sq": torch.zeros_like(weight),
+                }

@@ -1,0 +1,84 @@
+"""What training begins with: a preset with random weights, a model, or a language model behind visual parts."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from accelerate import PartialState
+
+from engine.errors import UsageError
+from engine.model.checkpoint import load
+from engine.model.mglmm import MGLMM
+from engine.model.pixel_encoder import Pyramid
+from engine.model.presets import PRESETS
+from engine.model.tokenizers import BpeTokenizer, TextTokenizer
+from trainer.data.corpus import corpus
+from trainer.learning.backbone import load_backbone
+from trainer.learning.language_model import find_language_model, with_language_model
+from trainer.recipe import Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """The beginning of a run.
+
+    Attributes:
+        model: the network, its weights float32 on the CPU.
+        tokenizer: its tokenizer.
+        identity: hash of the files that it was made of; frozen weights are read from them again when a run goes on.
+    """
+
+    model: MGLMM
+    tokenizer: TextTokenizer
+    identity: str
+
+
+def begin(recipe: Recipe, out: Path) -> Start:
+    """Make the model that a recipe starts with; the global seed decides what is drawn.
+
+    Args:
+        recipe: of the run.
+        out: the run's folder; a tokenizer that is trained for a preset is kept there.
+
+    Raises:
+        UsageError: if a file or package is missing, or parts don't fit together.
+    """
+    start = recipe.start
+    if start.preset is not None:
+        return _preset(recipe, start.preset, out)
+    if start.model is not None:
+        checkpoint = load(start.model)
+        return Start(checkpoint.model, checkpoint.tokenizer, checkpoint.sha256)
+    assert start.language_model is not None and start.visual is not None  # StartRecipe has checked it
+    files, visual = find_language_model(start.language_model), load(start.visual)
+    model, tokenizer = with_language_model(visual, files)
+    identity = hashlib.sha256(f"{visual.sha256} {files.identity()}".encode()).hexdigest()
+    return Start(model, tokenizer, identity)
+
+
+def _preset(recipe: Recipe, preset: str, out: Path) -> Start:
+    with PartialState().main_process_first():
+        tokenizer = _tokenizer(recipe, out)
+    size = PRESETS[preset].language.options["vocab_size"]
+    if tokenizer.size > size:
+        raise UsageError(f"{out}: the tokenizer has {tokenizer.size} tokens, the model {size}")
+    model = MGLMM(PRESETS[preset])
+    backbone = recipe.start.backbone
+    if backbone is not None:
+        if not isinstance(model.pixel_encoder, Pyramid):
+            raise UsageError(f"model {preset!r} has no backbone to start from a package")
+        load_backbone(model.pixel_encoder.backbone, backbone)
+    return Start(model, tokenizer, f"preset {preset}")
+
+
+def _tokenizer(recipe: Recipe, out: Path) -> TextTokenizer:
+    made = recipe.start.tokenizer
+    assert made is not None and recipe.data is not None  # the recipe has checked it
+    if not (out / BpeTokenizer.FILE).is_file():
+        print(f"training a tokenizer on {made.scenes} photographs' texts", file=sys.stderr)
+        texts = corpus(recipe.data, scenes=made.scenes, seed=recipe.seed)
+        BpeTokenizer.train(texts, made.vocabulary).save(out)
+    return BpeTokenizer.load(out)
