@@ -2,6 +2,7 @@
 
 Inputs:
     image_embeddings  `(B, C, g, g)` float32
+    high_res_0, _1    `(B, c_i, s_i, s_i)` float32, for a decoder that reads finer maps: coarse to fine
     prompt_vectors    `(N, C)` float32
     image_index       `(N,)` int64, the image of each prompt
     inner_size        `(2,)` int64, height and width of the photograph inside the padded view
@@ -24,11 +25,13 @@ import numpy as np
 import onnx
 import torch
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
+from torch import Tensor, nn
 
 from engine.errors import MglmmError
-from engine.masks.decoder import EMBEDDINGS, IMAGE_INDEX, LOW_RES, PROMPTS
+from engine.masks.decoder import IMAGE_INDEX, LOW_RES, PROMPTS, maps_of
 from engine.model.checkpoint import DECODER, add_to_manifest, load_mask_head
 from engine.model.config import ModelConfig
+from engine.model.embedding import ImageEmbedding
 from engine.model.mask_head import MaskHead
 
 INNER_SIZE, OUTPUT_SIZE, MASKS = "inner_size", "output_size", "masks"
@@ -65,19 +68,30 @@ def export(folder: Path, path: Path | None = None) -> Path:
     return target
 
 
+class _Flat(nn.Module):
+    """A mask head that takes tensors alone."""
+
+    def __init__(self, head: MaskHead) -> None:
+        super().__init__()
+        self.head = head
+
+    def forward(self, prompts: Tensor, image_index: Tensor, *maps: Tensor) -> Tensor:
+        return self.head(ImageEmbedding.of(maps), prompts, image_index)
+
+
 def _decoder_graph(config: ModelConfig, head: MaskHead) -> ModelProto:
-    channels, grid = config.mask_decoder.dim, config.pixel_encoder.grid
     images, masks = torch.export.Dim("images"), torch.export.Dim("masks")
-    example = (torch.zeros(2, channels, grid, grid), torch.zeros(3, channels), torch.tensor([0, 1, 1]))
+    maps = maps_of(config)
+    prompts, index = torch.zeros(3, config.mask_decoder.dim), torch.tensor([0, 1, 1])
     with _quiet():
         program = torch.onnx.export(
-            head,
-            example,
+            _Flat(head),
+            (prompts, index, *(torch.zeros(2, *shape) for shape in maps.values())),
             dynamo=True,
             opset_version=_OPSET,
-            input_names=[EMBEDDINGS, PROMPTS, IMAGE_INDEX],
+            input_names=[PROMPTS, IMAGE_INDEX, *maps],
             output_names=[LOW_RES],
-            dynamic_shapes={"embeddings": {0: images}, "prompts": {0: masks}, "image_index": {0: masks}},
+            dynamic_shapes={"prompts": {0: masks}, "image_index": {0: masks}, "maps": tuple({0: images} for _ in maps)},
             verbose=False,
         )
     assert program is not None

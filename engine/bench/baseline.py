@@ -3,8 +3,8 @@
 They put the engine's questions to the engine's weights and must give its answers; what they lack is everything that
 makes the engine fast. Nothing overlaps, and the only threads are those inside the libraries.
 
-Legend: `P` image tokens, `D` hidden size, `T` tokens of the sequence, `V` vocabulary, `N` masks, `C` channels, `g` side
-of the image embedding.
+Legend: `P` image tokens, `D` hidden size, `T` tokens of the sequence, `V` vocabulary, `N` masks, `m` side of the
+low-res masks.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from engine.images.sources import Source
 from engine.images.transforms import Views, read_views
 from engine.masks.postprocess import low_res_areas, to_masks
 from engine.model.checkpoint import Checkpoint
+from engine.model.embedding import ImageEmbedding
 from engine.pipeline.answering import Answered, Asked, fine_questions
 from engine.pipeline.pipeline import Options
 from engine.records import PhotoRecord, SegCap
@@ -109,8 +110,8 @@ class PlainLoop(ABC, Generic[_Seen]):
         """`(1, P, D)`, asked for at each new token."""
 
     @abstractmethod
-    def _embedding(self, seen: _Seen) -> Tensor:
-        """`(1, C, g, g)`, asked for once per question."""
+    def _embedding(self, seen: _Seen) -> ImageEmbedding:
+        """What the mask decoder reads, asked for once per question."""
 
     @abstractmethod
     def _last_logits(self, states: Tensor) -> Tensor:
@@ -164,8 +165,8 @@ class PlainLoop(ABC, Generic[_Seen]):
         ids = torch.tensor([text], device=tokens.device)
         return whole_pass(self._model.language_model, self._writer.prefix, tokens, ids)
 
-    def _masks(self, embedding: Tensor, states: Tensor) -> Tensor:
-        """`(N, 4g, 4g)`, by the network's own decoder."""
+    def _masks(self, embedding: ImageEmbedding, states: Tensor) -> Tensor:
+        """`(N, m, m)`, by the network's own decoder."""
         prompts = self._model.prompt_vectors(states)
         index = torch.zeros(len(prompts), dtype=torch.long, device=prompts.device)
         return self._model.mask_head(embedding, prompts, index)

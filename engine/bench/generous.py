@@ -6,6 +6,7 @@ from torch import Tensor
 
 from engine.bench.baseline import PlainLoop
 from engine.images.transforms import Views
+from engine.model.embedding import ImageEmbedding
 from engine.model.mglmm import ImageFeatures
 
 
@@ -18,7 +19,7 @@ class GenerousLoop(PlainLoop[ImageFeatures]):
     def _image_tokens(self, seen: ImageFeatures) -> Tensor:
         return seen.tokens
 
-    def _embedding(self, seen: ImageFeatures) -> Tensor:
+    def _embedding(self, seen: ImageFeatures) -> ImageEmbedding:
         assert seen.embedding is not None  # `_look` gave the pixel view
         return seen.embedding
 

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from engine.bench.baseline import PlainLoop
 from engine.images.transforms import Views
+from engine.model.embedding import ImageEmbedding
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ class PublicLoop(PlainLoop[_Inputs]):
         pixels = seen.pixels if seen.view is None else None
         return self._model.encode_images(pixels, seen.view).tokens
 
-    def _embedding(self, seen: _Inputs) -> Tensor:
+    def _embedding(self, seen: _Inputs) -> ImageEmbedding:
         return self._model.pixel_encoder(seen.pixels).embedding
 
     def _last_logits(self, states: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ import onnxruntime
 import torch
 
 from engine.errors import UsageError
-from engine.masks.decoder import EMBEDDINGS, IMAGE_INDEX, LOW_RES, PROMPTS
+from engine.masks.decoder import IMAGE_INDEX, LOW_RES, PROMPTS, maps_of
 from engine.model.checkpoint import DECODER, MANIFEST, own_state, read_manifest, read_tensors, sha256
 from engine.model.config import ModelConfig
 from engine.model.mglmm import MGLMM
@@ -96,10 +96,11 @@ def decoder(folder: Path, config: ModelConfig) -> str:
     inputs = {entry.name: entry.shape for entry in session.get_inputs()}
     if LOW_RES not in {entry.name for entry in session.get_outputs()}:
         raise UsageError(f"{DECODER}: has no output {LOW_RES}: export it again")
-    channels, grid = config.mask_decoder.dim, config.pixel_encoder.grid
-    for name, wanted in ((EMBEDDINGS, [channels, grid, grid]), (PROMPTS, [channels]), (IMAGE_INDEX, [])):
+    maps, channels = maps_of(config), config.mask_decoder.dim
+    for name, wanted in {**maps, PROMPTS: (channels,), IMAGE_INDEX: ()}.items():
         if name not in inputs:
             raise UsageError(f"{DECODER}: has no input {name}: export it again")
-        if inputs[name][1:] != wanted:
+        if inputs[name][1:] != [*wanted]:
             raise UsageError(f"{DECODER}: {name} is {inputs[name]}, config.json asks for {['any', *wanted]}")
-    return f"takes embeddings of {channels} x {grid} x {grid} and prompts of {channels}"
+    sizes = ", ".join(" x ".join(map(str, shape)) for shape in maps.values())
+    return f"takes embeddings of {sizes} and prompts of {channels}"

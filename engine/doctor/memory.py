@@ -20,8 +20,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from engine.doctor.facts import Memory
+from engine.masks.decoder import maps_of
 from engine.model.checkpoint import own_state
 from engine.model.config import ClipConfig
+from engine.model.embedding import ImageEmbedding
 from engine.model.mglmm import MGLMM
 from engine.model.precision import FULL, Precision, stored_as
 
@@ -98,7 +100,7 @@ def _stages(network: MGLMM, prompt: int, dtype: torch.dtype) -> list[list[int]]:
 def _calls(network: MGLMM, prompt: int, dtype: torch.dtype, batch: int) -> Iterable[Callable[[], Any]]:
     config = network.config
     language = network.language_model
-    side, grid = config.pixel_encoder.image_size, config.pixel_encoder.grid
+    side = config.pixel_encoder.image_size
     pixels = torch.empty(batch, 3, side, side, dtype=dtype, device="meta")
     view = None
     if isinstance(config.global_encoder, ClipConfig):
@@ -106,7 +108,7 @@ def _calls(network: MGLMM, prompt: int, dtype: torch.dtype, batch: int) -> Itera
     embedded = pixels.new_empty(batch, prompt, language.config.hidden_size)
     # Of four dimensions, so that transformers takes it as it is and does not look at its numbers.
     mask = torch.ones(batch, 1, prompt, prompt, dtype=torch.bool, device="meta")
-    embedding = pixels.new_empty(batch, config.mask_decoder.dim, grid, grid)
+    embedding = ImageEmbedding.of([pixels.new_empty(batch, *shape) for shape in maps_of(config).values()])
     prompts = torch.empty(batch * _MASKS, config.mask_decoder.dim, device="meta")
     index = torch.empty(len(prompts), dtype=torch.long, device="meta")
     return (

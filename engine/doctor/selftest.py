@@ -21,6 +21,7 @@ from engine.masks import rle
 from engine.masks.decoder import OnnxMaskDecoder
 from engine.masks.postprocess import to_masks, upscale
 from engine.model.checkpoint import Checkpoint
+from engine.model.embedding import ImageEmbedding
 from engine.model.precision import Precision
 from engine.text.grammar import parse
 from engine.text.prompts import TEMPLATES, Task, instruction
@@ -73,7 +74,7 @@ class _Run:
         self._questions = [self._writer.question(text) for text in texts]
         self._views: Views = make_views(photo(), checkpoint.config)
         self._tokens = torch.empty(0)
-        self._embedding = torch.empty(0)
+        self._embedding = ImageEmbedding(torch.empty(0))
         self._generated: list[Generated] = []
 
     @torch.inference_mode()

@@ -1,10 +1,11 @@
 """Mask decoder sessions: the same masks by ONNX Runtime or by torch.
 
-Legend: `B` images, `N` masks, `C` channels, `g` side of the embedding, `m` side of the low-res masks.
+Legend: `B` images, `N` masks, `C` channels, `g` side of the grid, `m` side of the low-res masks.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -15,21 +16,34 @@ from torch import Tensor
 
 from engine.errors import UsageError
 from engine.model.checkpoint import Checkpoint
+from engine.model.config import ModelConfig
+from engine.model.embedding import ImageEmbedding
 from engine.model.mask_head import MaskHead
 
 Backend = Literal["onnx", "torch"]
 
 EMBEDDINGS, PROMPTS, IMAGE_INDEX = "image_embeddings", "prompt_vectors", "image_index"
+HIGH_RES = ("high_res_0", "high_res_1")
 LOW_RES = "low_res_masks"
 _ON_CPU = 8
 """Masks in a call there: more are no faster each, and take more memory."""
 
 
+def maps_of(config: ModelConfig) -> dict[str, tuple[int, int, int]]:
+    """The maps that a model's exported decoder reads, by name: channels, height and width of each."""
+    grid, (first, second) = config.pixel_encoder.grid, config.mask_decoder.upscaling
+    maps = {EMBEDDINGS: (config.mask_decoder.dim, grid, grid)}
+    if config.mask_decoder.high_res:
+        for name, share, side in zip(HIGH_RES, (4, 8), (grid * first, grid * first * second), strict=True):
+            maps[name] = (config.mask_decoder.dim // share, side, side)
+    return maps
+
+
 class MaskDecoder(Protocol):
     """Decodes all masks of a batch in one call."""
 
-    def __call__(self, embeddings: Tensor, prompts: Tensor, image_index: Tensor) -> Tensor:
-        """`(B, C, g, g)`, `(N, C)`, `(N,)` int64 to low-res mask logits `(N, m, m)`."""
+    def __call__(self, embedding: ImageEmbedding, prompts: Tensor, image_index: Tensor) -> Tensor:
+        """`B` images, `(N, C)` prompt vectors, `(N,)` int64 the image of each, to low-res mask logits `(N, m, m)`."""
         ...
 
 
@@ -40,9 +54,9 @@ class TorchMaskDecoder:
         self._head = head
 
     @torch.inference_mode()
-    def __call__(self, embeddings: Tensor, prompts: Tensor, image_index: Tensor) -> Tensor:
+    def __call__(self, embedding: ImageEmbedding, prompts: Tensor, image_index: Tensor) -> Tensor:
         """See `MaskDecoder`."""
-        return self._head(embeddings, prompts, image_index)
+        return self._head(embedding, prompts, image_index)
 
 
 class OnnxMaskDecoder:
@@ -80,14 +94,15 @@ class OnnxMaskDecoder:
         # The file also resizes to a photograph's size; the engine does that elsewhere, so only low-res is run.
         self._run = onnxruntime.RunOptions()
         self._run.only_execute_path_to_fetches = True
-        self._unused = [
-            entry.name for entry in self._session.get_inputs() if entry.name not in (EMBEDDINGS, PROMPTS, IMAGE_INDEX)
-        ]
+        names = {entry.name for entry in self._session.get_inputs()}
+        self._maps = [name for name in (EMBEDDINGS, *HIGH_RES) if name in names]
+        self._unused = sorted(names - {*self._maps, PROMPTS, IMAGE_INDEX})
+        self._side = next(entry.shape[-1] for entry in self._session.get_outputs() if entry.name == LOW_RES)
 
-    def __call__(self, embeddings: Tensor, prompts: Tensor, image_index: Tensor) -> Tensor:
+    def __call__(self, embedding: ImageEmbedding, prompts: Tensor, image_index: Tensor) -> Tensor:
         """See `MaskDecoder`."""
-        side = 4 * embeddings.shape[-1]
-        images = embeddings.to(self._device, torch.float32).contiguous()
+        side = self._side
+        images = [maps.to(self._device, torch.float32).contiguous() for maps in embedding.tensors]
         vectors = prompts.to(self._device, torch.float32).contiguous()
         index = image_index.to(self._device).contiguous()
         low_res = torch.empty(len(vectors), side, side, device=self._device)
@@ -97,11 +112,11 @@ class OnnxMaskDecoder:
             self._call(images, vectors[part], index[part], low_res[part])
         return low_res
 
-    def _call(self, images: Tensor, vectors: Tensor, index: Tensor, low_res: Tensor) -> None:
+    def _call(self, images: Sequence[Tensor], vectors: Tensor, index: Tensor, low_res: Tensor) -> None:
         """Tensors are read and written where they lie."""
         binding = self._session.io_binding()
         for name, tensor, kind in (
-            (EMBEDDINGS, images, np.float32),
+            *((name, maps, np.float32) for name, maps in zip(self._maps, images, strict=True)),
             (PROMPTS, vectors, np.float32),
             (IMAGE_INDEX, index, np.int64),
         ):

@@ -8,6 +8,7 @@ code or files to fetch.
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, field_validator, model_validator
@@ -20,6 +21,7 @@ Width = Annotated[int, Field(strict=True, ge=1, le=1 << 18)]
 """Channels."""
 Layers = Annotated[int, Field(strict=True, ge=1, le=512)]
 Heads = Annotated[int, Field(strict=True, ge=1, le=1024)]
+Factor = Annotated[int, Field(strict=True, ge=1, le=8)]
 Triple = tuple[PositiveFloat, PositiveFloat, PositiveFloat]
 Activation = Literal["gelu", "gelu_new", "gelu_pytorch_tanh", "quick_gelu", "relu", "silu"]
 LanguageType = Literal["llama", "mistral", "qwen2", "qwen3"]
@@ -129,14 +131,24 @@ class SamEncoderConfig(Part):
         """Side of the image embedding."""
         return self.image_size // self.patch_size
 
+    @property
+    def upscaling(self) -> None:
+        """There are no finer maps."""
+        return None
+
 
 class PyramidConfig(Part):
-    """A convolutional backbone of timm with a feature pyramid that ends on the mask decoder's grid."""
+    """A convolutional backbone of timm with a feature pyramid that ends on the mask decoder's grid.
+
+    Attributes:
+        high_res: finer maps for the mask decoder too, of a quarter and an eighth of the channels.
+    """
 
     kind: Literal["pyramid"] = "pyramid"
     backbone: str = Field("tf_efficientnet_lite0", pattern=r"^[a-z][a-z0-9_]{0,99}$")
     image_size: Pixels = 384
     out_channels: Width = 128
+    high_res: bool = False
     mean: tuple[float, float, float] = (127.5, 127.5, 127.5)
     std: Triple = (127.5, 127.5, 127.5)
 
@@ -144,6 +156,11 @@ class PyramidConfig(Part):
     def grid(self) -> int:
         """Side of the image embedding: one cell for 12 x 12 pixels (3 x 3 cells of the stride-4 level)."""
         return self.image_size // 12
+
+    @property
+    def upscaling(self) -> tuple[int, int] | None:
+        """What leads from the grid to the levels of stride 4 and 2, which are the finer maps; None without them."""
+        return (3, 2) if self.high_res else None
 
     @model_validator(mode="after")
     def _grid_is_whole(self) -> PyramidConfig:
@@ -216,13 +233,20 @@ class LanguageConfig(Part):
 
 
 class MaskDecoderConfig(Part):
-    """SAM's prompt encoder and mask decoder."""
+    """SAM's prompt encoder and mask decoder.
+
+    Attributes:
+        upscaling: how many times larger each of its two steps makes the grid.
+        high_res: whether a finer map of the pixel encoder is added at each of them, as in SAM 2.
+    """
 
     dim: Width = 256
     depth: Layers = 2
     mlp_dim: Width = 2048
     num_heads: Heads = 8
     num_multimask_outputs: int = Field(3, strict=True, ge=1, le=64)
+    upscaling: tuple[Factor, Factor] = (2, 2)
+    high_res: bool = False
 
 
 class ModelConfig(Part):
@@ -247,6 +271,11 @@ class ModelConfig(Part):
     max_new_tokens: int = Field(512, strict=True, ge=1, le=1 << 17)
     region_encoder: RegionEncoderConfig | None = None
 
+    @property
+    def low_res_side(self) -> int:
+        """Side of the low-res masks."""
+        return self.pixel_encoder.grid * math.prod(self.mask_decoder.upscaling)
+
     @model_validator(mode="after")
     def _parts_fit(self) -> ModelConfig:
         if self.template not in TEMPLATES:
@@ -255,6 +284,12 @@ class ModelConfig(Part):
             raise ValueError(
                 f"pixel_encoder.out_channels ({self.pixel_encoder.out_channels}) must equal "
                 f"mask_decoder.dim ({self.mask_decoder.dim})"
+            )
+        finer = self.pixel_encoder.upscaling
+        if self.mask_decoder.high_res and self.mask_decoder.upscaling != finer:
+            raise ValueError(
+                f"mask_decoder.high_res with upscaling {self.mask_decoder.upscaling}: the pixel encoder gives "
+                + (f"maps for {finer}" if finer else "no finer maps")
             )
         if self.region_encoder is not None:
             tower = self.global_encoder

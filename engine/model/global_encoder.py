@@ -82,5 +82,5 @@ class PyramidTokens(nn.Module):
         if features is None or features.coarse is None:
             raise ValueError("pyramid tokens need the features of a pixel encoder with a pyramid")
         size = (self.side, self.side)
-        both = (F.adaptive_avg_pool2d(features.coarse, size), F.adaptive_avg_pool2d(features.embedding, size))
+        both = (F.adaptive_avg_pool2d(features.coarse, size), F.adaptive_avg_pool2d(features.embedding.grid, size))
         return torch.cat(both, dim=1).flatten(2).transpose(1, 2) + self.position

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
 from engine.model.config import ClipConfig, LanguageConfig, ModelConfig
+from engine.model.embedding import ImageEmbedding
 from engine.model.global_encoder import ClipTower, PyramidTokens
 from engine.model.mask_head import MaskHead
 from engine.model.pixel_encoder import PixelFeatures, Pyramid, build_pixel_encoder
@@ -24,11 +25,11 @@ class ImageFeatures:
 
     Attributes:
         tokens: `(B, P, D)`, projected image tokens.
-        embedding: `(B, C, g, g)`, the mask decoder's image embedding; None where the pixel encoder was left out.
+        embedding: what the mask decoder reads; None where the pixel encoder was left out.
     """
 
     tokens: Tensor
-    embedding: Tensor | None
+    embedding: ImageEmbedding | None
 
 
 class MGLMM(nn.Module):

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from engine.model.config import PyramidConfig, SamEncoderConfig
+from engine.model.embedding import ImageEmbedding
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +26,11 @@ class PixelFeatures:
     """Output of a pixel encoder.
 
     Attributes:
-        embedding: `(B, C, g, g)`, the image embedding.
+        embedding: what the mask decoder reads.
         coarse: `(B, D, s, s)`, the last level of a pyramid, or None where there is no pyramid.
     """
 
-    embedding: Tensor
+    embedding: ImageEmbedding
     coarse: Tensor | None
 
 
@@ -54,7 +55,7 @@ class SamPixelEncoder(nn.Module):
 
     def forward(self, pixels: Tensor) -> PixelFeatures:
         """`pixels` `(B, 3, S, S)`, normalised and zero-padded."""
-        return PixelFeatures(self.vit(pixels), None)
+        return PixelFeatures(ImageEmbedding(self.vit(pixels)), None)
 
 
 class Pyramid(nn.Module):
@@ -67,10 +68,8 @@ class Pyramid(nn.Module):
     def __init__(self, config: PyramidConfig) -> None:
         super().__init__()
         self.grid = config.grid
-        backbone: Any = timm.create_model(
-            config.backbone, features_only=True, out_indices=(1, 2, 3, 4), pretrained=False
-        )
-        fine, *rest = backbone.feature_info.channels()
+        backbone: Any = timm.create_model(config.backbone, features_only=True, pretrained=False)
+        finest, fine, *rest = backbone.feature_info.channels()
         self.backbone: nn.Module = backbone
         dim = config.out_channels
         self.coarse_channels: int = rest[-1]
@@ -78,16 +77,35 @@ class Pyramid(nn.Module):
         self.laterals = nn.ModuleList(nn.Conv2d(channels, dim, kernel_size=1) for channels in rest)
         self.fuse = nn.ModuleList(_Residual(dim) for _ in range(2))
         self.norm = nn.GroupNorm(1, dim)
+        self.high_res = HighRes(finest, fine, rest[0], dim) if config.high_res else None
 
     def forward(self, pixels: Tensor) -> PixelFeatures:
         """`pixels` `(B, 3, S, S)`, normalised and zero-padded."""
-        fine, *rest = self.backbone(pixels)
+        finest, fine, *rest = self.backbone(pixels)
         x = self.fine(fine)
         for lateral, level in zip(self.laterals, rest, strict=True):
             x = x + F.interpolate(lateral(level), size=x.shape[-2:], mode="bilinear", align_corners=False)
         for block in self.fuse:
             x = block(x)
-        return PixelFeatures(self.norm(x), rest[-1])
+        finer = self.high_res(finest, fine, rest[0]) if self.high_res else ()
+        return PixelFeatures(ImageEmbedding(self.norm(x), finer), rest[-1])
+
+
+class HighRes(nn.Module):
+    """Levels of stride 8, 4 and 2 as the two finer maps of the mask decoder: strides 4 and 2, coarse to fine."""
+
+    def __init__(self, finest: int, fine: int, coarse: int, dim: int) -> None:
+        super().__init__()
+        self.coarse = nn.Conv2d(coarse, dim // 4, kernel_size=1)
+        self.fine = nn.Conv2d(fine, dim // 4, kernel_size=1)
+        self.fine_out = nn.Conv2d(dim // 4, dim // 4, kernel_size=3, padding=1)
+        self.finest = nn.Conv2d(finest, dim // 8, kernel_size=1)
+        self.finest_out = nn.Conv2d(dim // 8, dim // 8, kernel_size=3, padding=1)
+
+    def forward(self, finest: Tensor, fine: Tensor, coarse: Tensor) -> tuple[Tensor, Tensor]:
+        """Levels of stride 2, 4 and 8, `(B, channels, side, side)`."""
+        below = F.interpolate(self.coarse(coarse), size=fine.shape[-2:], mode="bilinear", align_corners=False)
+        return self.fine_out(F.gelu(self.fine(fine) + below)), self.finest_out(F.gelu(self.finest(finest)))
 
 
 class _Residual(nn.Module):

@@ -1,7 +1,6 @@
 """What is asked of one model and what it answers: encoders, prompts, masks, each for several photographs at once.
 
-Legend: `B` photographs, `N` masks, `P` image tokens, `C` channels and `g` side of the image embedding, `m` side of the
-low-res masks.
+Legend: `B` photographs, `N` masks, `P` image tokens, `m` side of the low-res masks.
 """
 
 from __future__ import annotations
@@ -19,6 +18,7 @@ from engine.images.transforms import Views, region_boxes
 from engine.masks.decoder import MaskDecoder
 from engine.masks.postprocess import low_res_areas
 from engine.model.checkpoint import Checkpoint
+from engine.model.embedding import ImageEmbedding
 from engine.records import Answer, Granularity, Mask, Parent, SegCap
 from engine.text import granularity
 from engine.text.grammar import parse
@@ -60,11 +60,11 @@ class Encoded:
 
     Attributes:
         tokens: `(P, D)` image tokens.
-        embedding: `(C, g, g)`, the mask decoder's image embedding.
+        embedding: what the mask decoder reads, of this photograph alone.
     """
 
     tokens: Tensor
-    embedding: Tensor
+    embedding: ImageEmbedding
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,7 @@ class Answerer:
         self._tokenizer = checkpoint.tokenizer
         self._families = TEMPLATES[checkpoint.config.template].families
         self._side = checkpoint.config.pixel_encoder.image_size
-        self._low_side = 4 * checkpoint.config.pixel_encoder.grid
+        self._low_side = checkpoint.config.low_res_side
         self._device, self._dtype = checkpoint.device, checkpoint.precision.dtype
         self._writer = PromptWriter(checkpoint.config, checkpoint.tokenizer)
         self._stages = stages or Stages()
@@ -161,7 +161,7 @@ class Answerer:
             pixels = self._stacked([view.pixels for view in views])
             features = self._model.image_features(self._pixel_encoder(pixels), self._clip(views))
             assert features.embedding is not None  # the pixel view was given
-            return [Encoded(*pair) for pair in zip(features.tokens, features.embedding, strict=True)]
+            return [Encoded(*pair) for pair in zip(features.tokens, features.embedding.split(), strict=True)]
 
     def request(self, photograph: Encoded, asked: Asked) -> Request:
         """A question about a photograph, for the generator."""
@@ -236,6 +236,6 @@ class Answerer:
         place = {id(photograph): number for number, photograph in enumerate(photographs)}
         states = torch.cat([draft.generated.seg_states for draft in drafts])
         index = torch.tensor([place[id(draft.photograph)] for draft in drafts]).repeat_interleave(torch.tensor(counts))
-        embeddings = torch.stack([photograph.embedding for photograph in photographs])
-        low_res = self._decoder(embeddings, self._model.prompt_vectors(states), index.to(states.device))
+        embedding = ImageEmbedding.join([photograph.embedding for photograph in photographs])
+        low_res = self._decoder(embedding, self._model.prompt_vectors(states), index.to(states.device))
         return list(low_res.cpu().split(list(counts)))

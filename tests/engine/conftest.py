@@ -9,9 +9,8 @@ import torch
 
 from engine.model.checkpoint import Checkpoint, load, save
 from engine.model.mglmm import MGLMM
-from engine.model.tokenizers import BpeTokenizer
 from exporters.onnx import export
-from tests.engine.tiny import TEXTS, TINY
+from tests.engine.tiny import TINY, tokenizer
 
 
 @pytest.fixture(scope="session")
@@ -19,7 +18,7 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tiny model on disk, its decoder exported."""
     folder = tmp_path_factory.mktemp("models") / "tiny"
     torch.manual_seed(0)
-    save(folder, MGLMM(TINY), BpeTokenizer.train(TEXTS * 4, 400), dtype=torch.float32)
+    save(folder, MGLMM(TINY), tokenizer(), dtype=torch.float32)
     export(folder)
     return folder
 

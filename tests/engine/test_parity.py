@@ -105,12 +105,12 @@ def test_image_tokens_and_embedding(model: Opener, name: str) -> None:
     assert features.embedding is not None
     if name in MGLMM:
         _close(features.tokens, wanted["train_single.projected.0"], 1e-5)
-        _close(features.embedding, wanted["train_batch.sam_embed.0"], 1e-5)
+        _close(features.embedding.grid, wanted["train_batch.sam_embed.0"], 1e-5)
         position = model(name).model.mask_head.prompt_encoder.get_dense_pe()
         _close(position.detach(), wanted["image_pe"], 1e-5)
     else:
         _close(features.tokens, wanted["projected"], 1e-5)
-        _close(features.embedding, wanted["sam_embed"], 1e-5)
+        _close(features.embedding.grid, wanted["sam_embed"], 1e-5)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -225,11 +225,11 @@ def test_the_other_outputs_of_the_mask_decoder(model: Opener, name: str) -> None
     with torch.inference_mode():
         assert features.embedding is not None
         masks, quality = head.mask_decoder(
-            image_embeddings=features.embedding,
+            image_embeddings=features.embedding.grid,
             image_pe=head.prompt_encoder.get_dense_pe(),
             sparse_prompt_embeddings=sparse,
             dense_prompt_embeddings=head.prompt_encoder.no_mask_embed.weight.reshape(1, -1, 1, 1).expand_as(
-                features.embedding.expand(len(sparse), -1, -1, -1)
+                features.embedding.grid.expand(len(sparse), -1, -1, -1)
             ),
             multimask_output=True,
         )

@@ -9,6 +9,7 @@ import torch
 from engine.model.checkpoint import Checkpoint
 from engine.model.config import LanguageConfig, MaskDecoderConfig, ModelConfig, PyramidConfig, PyramidTokensConfig
 from engine.model.mglmm import MGLMM
+from engine.model.tokenizers import BpeTokenizer
 
 TINY = ModelConfig(
     name="tiny",
@@ -32,10 +33,24 @@ TINY = ModelConfig(
 )
 """96 pixels, two layers, 64 channels."""
 
+FINE = TINY.model_copy(
+    update={
+        "name": "fine",
+        "pixel_encoder": TINY.pixel_encoder.model_copy(update={"high_res": True}),
+        "mask_decoder": TINY.mask_decoder.model_copy(update={"high_res": True, "upscaling": (3, 2)}),
+    }
+)
+"""The same with finer maps for the mask decoder, and masks of 48 instead of 32."""
+
 TEXTS = (
     "Describe all the objects in the image comprehensively, with interleaved masks.",
     "The image shows <p> a dog </p> [SEG], <p> two cats </p> [SEG] [SEG] and <p> the sky </p> [SEG].",
 )
+
+
+def tokenizer() -> BpeTokenizer:
+    """What fits the tiny models."""
+    return BpeTokenizer.train(TEXTS * 4, 400)
 
 
 def leaning_to_seg(checkpoint: Checkpoint, offset: int) -> Checkpoint:

@@ -96,7 +96,7 @@ def test_the_prompt_holds_576_image_tokens(folder: Path) -> None:
     assert checkpoint.config.global_encoder.tokens == 576
     features = checkpoint.model.encode_images(torch.zeros(1, 3, 1024, 1024), torch.zeros(1, 3, 336, 336))
     assert features.tokens.shape == (1, 576, 128)
-    assert features.embedding is not None and features.embedding.shape == (1, 64, 64, 64)
+    assert features.embedding is not None and features.embedding.grid.shape == (1, 64, 64, 64)
 
 
 def test_photographs_become_captions_and_masks(result: Path) -> None:

@@ -159,9 +159,9 @@ def losses_of(
         if weights.align:
             assert isinstance(targets, LowResTargets)  # LossRecipe has checked it
             image = targets.image_index
-            align = alignment_losses(found.prompts, embedding[image], targets.masks, targets.valid[image])
+            align = alignment_losses(found.prompts, embedding.grid[image], targets.masks, targets.valid[image])
     if embedding is not None and weights.semantic:
-        semantic = head(embedding, batch.kinds, batch.semantic)
+        semantic = head(embedding.grid, batch.kinds, batch.semantic)
     total = combined(weights, text=text, bce=bce, dice=dice, semantic=semantic, align=align)
     return Losses(total, text, bce, dice, semantic, align)
 

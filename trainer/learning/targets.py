@@ -182,7 +182,7 @@ def _joined_index(parts: Sequence[MaskTargets], photographs: Sequence[int]) -> T
 
 def _low_res(masks: Sequence[np.ndarray], config: ModelConfig) -> Tensor:
     """`(h, w)` masks to the share of foreground in each cell of the padded low-res frame `(N, m, m)`."""
-    side, low = config.pixel_encoder.image_size, 4 * config.pixel_encoder.grid
+    side, low = config.pixel_encoder.image_size, config.low_res_side
     if not masks:
         return torch.zeros(0, low, low)
     padded = torch.zeros(len(masks), side, side)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from engine.images.transforms import region_boxes
 from engine.model.config import ClipConfig, ModelConfig, RegionEncoderConfig
+from engine.model.embedding import ImageEmbedding
 from engine.model.global_encoder import ClipTower
 from engine.model.mglmm import MGLMM
 from engine.model.pixel_encoder import PixelFeatures
@@ -251,7 +252,7 @@ def test_hidden_layers_are_those_of_the_full_tower(layers: tuple[int, ...]) -> N
     for given, layer in zip(hidden, layers, strict=True):
         assert given.shape == (2, 36, 32)
         assert torch.equal(given, states[layer][:, 1:])
-    features = PixelFeatures(embedding=torch.zeros(0), coarse=None)
+    features = PixelFeatures(embedding=ImageEmbedding(torch.zeros(0)), coarse=None)
     assert torch.equal(tower(view, features), states[-2][:, 1:])
 
 
