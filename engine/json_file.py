@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import json
+import math
 import stat
 from pathlib import Path
 from typing import Any
 
 from engine.errors import UsageError
+
+_OTHERS = {
+    b"\x1f\x8b": "packed with gzip: unpack it first",
+    b"PK\x03\x04": "a zip archive: unpack it first",
+    b"version https://git-lfs": "the pointer of Git LFS to a file: fetch that with 'git lfs pull'",
+}
+"""How files begin that are often given where JSON is meant."""
 
 
 def read_json(path: Path, *, encoding: str = "utf-8") -> Any:
@@ -49,7 +57,8 @@ def read_bytes(path: Path) -> bytes:
 def parse_json(content: bytes, *, encoding: str = "utf-8") -> Any:
     """What JSON says.
 
-    NaN and infinite numbers pass, as Python and pandas write them; who takes a number looks what it is.
+    NaN and infinite numbers pass, as Python and pandas write them; who takes a number looks what it is. Of a key that
+    stands twice in one object nobody knows which value is meant, unless both are the same.
 
     Args:
         content: the text, with or without a byte order mark.
@@ -60,12 +69,35 @@ def parse_json(content: bytes, *, encoding: str = "utf-8") -> Any:
     """
     if not content.strip():
         raise ValueError("it is empty")
+    for beginning, what in _OTHERS.items():
+        if content.startswith(beginning):
+            raise ValueError(f"it is {what}")
     try:
         try:
-            return json.loads(content)
+            return json.loads(content, object_pairs_hook=_object)
         except UnicodeDecodeError:
-            return json.loads(content.decode(encoding))
+            if encoding == "utf-8":
+                raise
+            return json.loads(content.decode(encoding), object_pairs_hook=_object)
     except UnicodeDecodeError as error:
-        raise ValueError(f"byte {error.start} is not {error.encoding}") from None
+        line = content.count(b"\n", 0, error.start) + 1
+        raise ValueError(f"byte {error.start} (line {line}) is not {error.encoding}: save it as UTF-8") from None
     except RecursionError:
         raise ValueError("it is nested too deep") from None
+
+
+def whole(value: Any) -> int | None:
+    """The whole number that a value of JSON is, also where pandas has made it `1.0`; None if it is none."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return int(value) if isinstance(value, int) or math.isfinite(value) and value == math.floor(value) else None
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        for key, value in pairs:
+            # A NaN is not even equal to itself.
+            if found[key] is not value and found[key] != value:
+                raise ValueError(f"the key {key[:50]!r} stands twice in one object, with different values")
+    return found

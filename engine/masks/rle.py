@@ -8,13 +8,13 @@ Legend: N masks of H x W pixels. Source: the COCO API, `pycocotools.mask`.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from pycocotools import mask as coco_mask
 
+from engine.json_file import whole
 from engine.records import RLE
 
 _LONGEST_NUMBER = 7
@@ -168,8 +168,9 @@ def _native(rle: RLE) -> dict[str, Any]:
 
 
 def _size(value: Any) -> tuple[int, int]:
-    sides = value if isinstance(value, list | tuple | np.ndarray) else ()
-    height, width = map(_whole, sides) if len(sides) == 2 else (None, None)
+    sides = value.tolist() if isinstance(value, np.ndarray) else value
+    pair = isinstance(sides, list | tuple) and len(sides) == 2
+    height, width = map(whole, sides) if pair else (None, None)
     if height is None or width is None:
         raise ValueError("a mask whose size is not two whole numbers")
     if height < 1 or width < 1:
@@ -177,16 +178,6 @@ def _size(value: Any) -> tuple[int, int]:
     if height * width > MAX_PIXELS:
         raise ValueError(f"a mask of more than {MAX_PIXELS / 1e6:.0f} megapixels")
     return height, width
-
-
-def _whole(value: Any) -> int | None:
-    """A whole number, also one written with a point; None if it is none."""
-    if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.number):
-        return None
-    if isinstance(value, int):
-        return value
-    number = float(value)
-    return int(number) if math.isfinite(number) and number == math.floor(number) else None
 
 
 def _text(counts: Any) -> str:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import gzip
 import math
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from engine.errors import UsageError
-from engine.json_file import parse_json, read_bytes, read_json
+from engine.json_file import parse_json, read_bytes, read_json, whole
 
 
 @pytest.mark.parametrize(
@@ -21,7 +23,14 @@ from engine.json_file import parse_json, read_bytes, read_json
         (b'{"a": 1} x', "Extra data"),
         (b"[" * 100_000 + b"]" * 100_000, "nested too deep"),
         (b'{"a":' * 100_000, "nested too deep"),
-        (b'{"a": "caf\xe9"}', "byte 10 is not utf-8"),
+        (b'{"a": "caf\xe9"}', r"byte 10 \(line 1\) is not utf-8: save it as UTF-8"),
+        (b'{"a": 1,\n"b": "\xe9"}', r"byte 15 \(line 2\) is not utf-8"),
+        (b'\xff\xfe{\0"', "is not utf-16"),
+        (b'{"images": [], "images": [1]}', "the key 'images' stands twice in one object"),
+        (b'[{"a": {"b": 1, "b": 2}}]', "the key 'b' stands twice"),
+        (gzip.compress(b"{}"), "packed with gzip: unpack it first"),
+        (b"PK\x03\x04", "a zip archive"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
         (b"[" + b"9" * 5_000 + b"]", "4300 digits"),
         (b"\x89PNG\r\n\x1a\n\0\0", "not"),
     ],
@@ -42,8 +51,21 @@ def test_a_byte_order_mark_is_no_fault(encoding: str) -> None:
 
 def test_another_encoding_is_taken_where_it_is_known() -> None:
     assert parse_json(b'["\x93a\x94"]', encoding="cp1252") == ["“a”"]
-    with pytest.raises(ValueError, match="byte 2 is not cp1252|byte 2 is not charmap"):
+    with pytest.raises(ValueError, match=r"byte 2 \(line 1\) is not (cp1252|charmap)"):
         parse_json(b'["\x81"]', encoding="cp1252")
+
+
+def test_a_key_that_says_the_same_twice_is_no_fault() -> None:
+    assert parse_json(b'{"a": [1], "b": 2, "a": [1]}') == {"a": [1], "b": 2}
+
+
+@pytest.mark.parametrize(
+    ("value", "number"),
+    [(1, 1), (1.0, 1), (-3.0, -3), (10**400, 10**400), (1e300, int(1e300))]
+    + [(value, None) for value in (True, 1.5, "1", None, [1], math.nan, math.inf)],
+)
+def test_whole_numbers_may_be_written_with_a_point(value: Any, number: int | None) -> None:
+    assert whole(value) == number
 
 
 def test_numbers_that_are_not_finite_pass() -> None:
