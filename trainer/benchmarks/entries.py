@@ -6,14 +6,14 @@ and the entry.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from engine.errors import UsageError
 from engine.images.sources import inside
 from engine.json_file import whole as as_whole
-from engine.masks.rle import from_coco
+from engine.masks.rle import from_coco, from_coco_together
 from engine.records import RLE
 from trainer.data.formats.reading import field
 
@@ -121,13 +121,32 @@ def mask_in(entry: Any, key: str) -> RLE:
 
 def masks_in(entry: Any, key: str) -> tuple[RLE, ...]:
     """A list of masks as run lengths."""
+    values = field(entry, key, list)
+    if (quick := from_coco_together(values)) is not None:
+        return tuple(quick)
     found = []
-    for place, value in enumerate(field(entry, key, list)):
+    for place, value in enumerate(values):
         try:
             found.append(from_coco(value))
         except ValueError as error:
             raise ValueError(f"{key}[{place}]: {error}") from None
     return tuple(found)
+
+
+def masks_of(path: Path, what: str, entries: Sequence[Any], key: str) -> list[RLE]:
+    """The mask that each entry has under a key, as run lengths.
+
+    Args:
+        path: of the file.
+        what: how the list is called.
+        entries: of the list.
+        key: of the mask.
+
+    Raises:
+        UsageError: at the first that has none; names file and entry.
+    """
+    quick = from_coco_together([entry.get(key) if isinstance(entry, dict) else None for entry in entries])
+    return each(path, what, entries, lambda entry: mask_in(entry, key)) if quick is None else quick
 
 
 def _check_text(value: str, key: str) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 from engine.errors import UsageError
 from engine.json_file import read_json
 from engine.records import RLE
-from trainer.benchmarks.entries import each, identity, listed, mask_in, masks_in, number, text, texts, whole
+from trainer.benchmarks.entries import each, identity, listed, masks_in, masks_of, number, text, texts, whole
 from trainer.data.formats.reading import field
 from trainer.metrics.mgsc import GroundTruth, Prediction
 
@@ -65,7 +65,7 @@ def read_ground_truth(folder: str | Path, split: str) -> tuple[GroundTruth, ...]
     captions_path, masks_path = _ground_truth_paths(Path(folder), split)
     captions_file, masks_file = read_json(captions_path), read_json(masks_path)
     captions: dict[str, _Caption] = {}
-    masks_of: defaultdict[str, list[_TrueMask]] = defaultdict(list)
+    masks: defaultdict[str, list[_TrueMask]] = defaultdict(list)
     ids: set[int] = set()
 
     def add_caption(annotation: Any) -> None:
@@ -74,11 +74,11 @@ def read_ground_truth(folder: str | Path, split: str) -> tuple[GroundTruth, ...]
             raise ValueError(f"image {image_id!r} has two captions")
 
     def add_mask(annotation: Any) -> None:
-        found = _TrueMask(mask_in(annotation, "segmentation"), whole(annotation, "id"), number(annotation, "area"))
+        found = _TrueMask(next(drawn), whole(annotation, "id"), number(annotation, "area"))
         if found.id in ids:
             raise ValueError(f"the id {found.id} for the second time")
         ids.add(found.id)
-        masks_of[identity(annotation, "image_id")].append(found)
+        masks[identity(annotation, "image_id")].append(found)
 
     truths: dict[str, GroundTruth] = {}
 
@@ -88,18 +88,20 @@ def read_ground_truth(folder: str | Path, split: str) -> tuple[GroundTruth, ...]
             raise ValueError(f"image {image_id!r} for the second time")
         if image_id not in captions:
             raise ValueError(f"image {image_id!r} has no caption")
-        said, drawn = captions[image_id], masks_of[image_id]
+        said, known = captions[image_id], masks[image_id]
         truths[image_id] = GroundTruth(
             image_id=image_id,
             caption=said.text,
             labels=said.labels,
-            masks=tuple(one.rle for one in drawn),
-            mask_ids=tuple(one.id for one in drawn),
-            mask_areas=tuple(one.area for one in drawn),
+            masks=tuple(one.rle for one in known),
+            mask_ids=tuple(one.id for one in known),
+            mask_areas=tuple(one.area for one in known),
         )
 
     each(captions_path, "annotations", listed(captions_path, captions_file, "annotations"), add_caption)
-    each(masks_path, "annotations", listed(masks_path, masks_file, "annotations"), add_mask)
+    annotations = listed(masks_path, masks_file, "annotations")
+    drawn = iter(masks_of(masks_path, "annotations", annotations, "segmentation"))
+    each(masks_path, "annotations", annotations, add_mask)
     each(captions_path, "images", listed(captions_path, captions_file, "images"), add_image)
     return tuple(truths.values())
 
