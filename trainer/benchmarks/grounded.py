@@ -72,7 +72,7 @@ class GroundedCaptions:
 def _corrected(scores: MgscScores) -> dict[str, float | None]:
     if scores.protocol == "corrected":
         return {}
-    corrected: dict[str, float | None] = dict(scores.detections.corrected.as_dict())
+    corrected: dict[str, float | None] = {**scores.detections.corrected.as_dict(), "miou": scores.miou_corrected}
     if scores.recalls is not None:
         recalls = scores.recalls
         corrected["recall"] = recalls.corrected.value

@@ -276,5 +276,6 @@ def test_what_is_no_text_is_not_read_together() -> None:
     assert from_coco_together([]) == []
     good = {"size": [2, 2], "counts": "04"}
     assert from_coco_together([good] * 40) == [from_coco(good)] * 40
-    for other in (None, [], {"size": [2, 2], "counts": [0, 4]}, {"counts": "04"}, {"size": [2, 2], "counts": ""}):
+    others: list[Any] = [None, [], {"size": [2, 2], "counts": [0, 4]}, {"counts": "04"}, {"size": [2, 2], "counts": ""}]
+    for other in others:
         assert from_coco_together([good, other]) is None
