@@ -8,7 +8,7 @@ Legend: N masks of H x W pixels. Source: the COCO API, `pycocotools.mask`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,8 +20,14 @@ from engine.records import RLE
 _LONGEST_NUMBER = 7
 """Groups of five bits in the longest number: all that a run of 32 bits and its sign can need."""
 
+_MOST_RUNS_TOGETHER = 1 << 16
+"""A mask of more is looked at alone: all that are looked at together take the memory of the longest."""
+
 MAX_PIXELS = 1 << 28
 """The largest mask that is read, 268 megapixels: a mask takes memory for its size, and a size is quickly claimed."""
+
+_TOGETHER = 16
+"""Masks that are looked at in one go."""
 
 _MOST_PIXELS = (1 << 32) - 1
 """pycocotools counts in 32 bits."""
@@ -71,6 +77,27 @@ def from_coco(value: Any) -> RLE:
     rle = RLE(height, width, _text(counts))
     runs = run_lengths(rle)
     return rle if runs[1:].all() else _without_gaps(runs, height, width)
+
+
+def from_coco_together(values: Sequence[Any]) -> list[RLE] | None:
+    """`from_coco` of many compressed masks, in half the time.
+
+    Returns:
+        The masks; None if any of them needs the look of `from_coco`, which knows what is wrong with it, if anything is.
+    """
+    found: list[RLE] = []
+    for start in range(0, len(values), _TOGETHER):
+        some = values[start : start + _TOGETHER]
+        if not all(isinstance(one, dict) and isinstance(one.get("counts"), str) for one in some):
+            return None
+        try:
+            part = [RLE(*_size(one.get("size")), one["counts"]) for one in some]
+        except ValueError:
+            return None
+        if not _all_fill(part):
+            return None
+        found += part
+    return found
 
 
 def changes(columns: np.ndarray, left: int, top: int, height: int) -> np.ndarray:
@@ -224,6 +251,37 @@ def _check_filled(runs: np.ndarray, height: int, width: int) -> None:
     total = int(runs.sum()) if int(runs.max()) <= pixels else pixels + 1
     if total != pixels:
         raise ValueError(f"counts that {'end before they fill' if total < pixels else 'overfill'} the mask")
+
+
+def _all_fill(rles: Sequence[RLE]) -> bool:
+    """Whether masks are what `from_coco` would give back as they are; see `run_lengths` for the steps."""
+    text = "".join([rle.counts for rle in rles])
+    if not text.isascii() or not all(rle.counts for rle in rles):
+        return False
+    groups = np.frombuffer(text.encode("ascii"), np.uint8) - 48  # below "0" wraps around
+    last = np.cumsum([len(rle.counts) for rle in rles]) - 1
+    if groups.max() > 63 or groups[last].max() > 31:
+        return False
+    ends = np.flatnonzero(groups < 32)
+    starts = np.concatenate([[0], ends[:-1] + 1])
+    sizes = ends - starts + 1
+    counts = np.diff(np.searchsorted(ends, last), prepend=-1)
+    if sizes.max() > _LONGEST_NUMBER or counts.max() > _MOST_RUNS_TOGETHER:
+        return False
+    shift = 5 * (np.arange(len(groups)) - np.repeat(starts, sizes))
+    numbers = np.add.reduceat((groups & 31).astype(np.int64) << shift, starts)
+    numbers -= np.where(groups[ends] & 16, 1 << 5 * sizes, 0)
+    # A row for each mask, with zeros behind its last run.
+    there = np.arange(counts.max()) < counts[:, None]
+    runs = np.zeros(there.shape, np.int64)
+    runs[there] = numbers
+    np.cumsum(runs[:, 1::2], axis=1, out=runs[:, 1::2])
+    np.cumsum(runs[:, 2::2], axis=1, out=runs[:, 2::2])
+    runs *= there
+    pixels = np.array([rle.height * rle.width for rle in rles])
+    if runs.min() < 0 or (runs.max(axis=1) > pixels).any() or (runs.sum(axis=1) != pixels).any():
+        return False
+    return bool((runs[:, 1:] > 0)[there[:, 1:]].all())
 
 
 def _without_gaps(runs: np.ndarray, height: int, width: int) -> RLE:

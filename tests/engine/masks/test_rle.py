@@ -12,7 +12,17 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from pycocotools import mask as coco_mask
 
-from engine.masks.rle import area, bbox, changes, decode, encode, from_changes, from_coco, run_lengths
+from engine.masks.rle import (
+    area,
+    bbox,
+    changes,
+    decode,
+    encode,
+    from_changes,
+    from_coco,
+    from_coco_together,
+    run_lengths,
+)
 from engine.records import RLE
 
 # pycocotools asks numpy for its arrays in a way that numpy 2 remarks on.
@@ -243,3 +253,29 @@ def test_any_value_is_a_mask_that_is_safe_or_refused(value: dict[str, Any]) -> N
         return
     assert decode(rle).shape == (rle.height, rle.width)
     assert area(rle) == decode(rle).sum()
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.tuples(counts | st.sampled_from(["04", "4", "13", "220", "04o"]), st.integers(1, 3)), max_size=40))
+def test_many_masks_are_read_as_each_would_be(some: list[tuple[str, int]]) -> None:
+    values = [{"size": [side, 4 // side], "counts": text} for text, side in some]
+    together = from_coco_together(values)
+    try:
+        alone = [from_coco(value) for value in values]
+    except ValueError:
+        assert together is None
+    else:
+        assert (
+            together == alone
+            or together is None
+            and any(one.to_coco() != v for one, v in zip(alone, values, strict=True))
+        )
+
+
+def test_what_is_no_text_is_not_read_together() -> None:
+    assert from_coco_together([]) == []
+    good = {"size": [2, 2], "counts": "04"}
+    assert from_coco_together([good] * 40) == [from_coco(good)] * 40
+    others: list[Any] = [None, [], {"size": [2, 2], "counts": [0, 4]}, {"counts": "04"}, {"size": [2, 2], "counts": ""}]
+    for other in others:
+        assert from_coco_together([good, other]) is None
