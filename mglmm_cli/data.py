@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from engine import __version__
 from engine.errors import UsageError
 from engine.text.prompts import TEMPLATES
-from mglmm_cli import __version__
 from mglmm_cli.lazy import LazyCommand, LazyGroup
 from mglmm_cli.text import clean
 
@@ -47,11 +47,11 @@ def convert(name: str, source: Path, out: Path, template: str) -> None:
 
     Photographs stay where they are. Entries that can't be used are counted and named.
     """
-    from mglmm_cli.console import PhotoProgress
+    from mglmm_cli.bar import bar
     from trainer.data.conversion import convert as run
 
-    with PhotoProgress() as progress:
-        info = run(name, source, out, template=template, tool=f"mglmm {__version__}", advance=progress.advance)
+    with bar(" photographs") as advance:
+        info = run(name, source, out, template=template, tool=f"mglmm {__version__}", advance=advance)
     _print_info(info)
     for remark in info.remarks:
         click.echo(clean(f"mglmm: warning: {remark.reason}: {remark.count:,}, as {remark.examples[0]}"), err=True)

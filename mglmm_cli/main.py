@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 import click
 
+from engine import __version__
 from engine.errors import MglmmError, UsageError
-from mglmm_cli import __version__
 from mglmm_cli.codes import Exit
 from mglmm_cli.lazy import LazyCommand, LazyGroup
 from mglmm_cli.text import clean

@@ -16,10 +16,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from engine import __version__
 from engine.errors import UsageError
-from mglmm_cli import __version__
 from mglmm_cli.codes import Exit
-from mglmm_cli.options import DEVICES, MODEL, PRECISION, answering, check_sampling, given, open_model
+from mglmm_cli.options import (
+    DEVICES,
+    MODEL,
+    PRECISION,
+    answering,
+    check_sampling,
+    given,
+    open_model,
+    warn_of_runtime,
+)
 
 if TYPE_CHECKING:
     from engine.images.sources import Source
@@ -225,6 +234,7 @@ def _open(job: _Job, *, in_order: bool) -> Iterator[Model]:
         yield partial(pipeline.run, in_order=in_order)
         return
     click.echo(f"mglmm: {len(workers)} processes: {describe(workers)}", err=True)
+    warn_of_runtime(*(worker.device for worker in workers))
     with Fleet(job.model, Precision(job.precision), workers, job.options) as fleet:
         yield partial(fleet.run, in_order=in_order)
 

@@ -85,6 +85,22 @@ def decode(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> np.
         return np.array(_load(image).image)
 
 
+def decode_open(image: Image.Image, *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+    """Decode a picture that Pillow has open, or has in memory, as `decode` decodes a file.
+
+    Args:
+        image: of any of Pillow's modes; its frame, if it has several, is the one that it stands at.
+        max_pixels: as `decode` takes it.
+
+    Raises:
+        PhotographError: as `decode`.
+    """
+    with _refusing("open", max_pixels):
+        _check_size(image.size, max_pixels)
+    with _refusing("decode", max_pixels):
+        return np.array(_load(image).image)
+
+
 def decode_at_least(
     path: str | os.PathLike[str], *, longest: int, shortest: int, max_pixels: int = MAX_PIXELS
 ) -> Photograph:

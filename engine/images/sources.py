@@ -15,9 +15,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import translate
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
-from engine.errors import UsageError
+from engine.errors import PhotographError, UsageError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 """What counts as a photograph in a folder or behind a pattern, in any case of letters."""
@@ -40,6 +43,19 @@ class Source:
 
     path: Path
     file_name: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class InMemory:
+    """A photograph that a program has in memory.
+
+    Attributes:
+        file_name: what it is called in every output.
+        pixels: uint8 `(H, W, 3)`, upright RGB, or why there are none.
+    """
+
+    file_name: str
+    pixels: np.ndarray | PhotographError
 
 
 def find_sources(inputs: Sequence[str], stdin: BinaryIO | None) -> Iterator[Source]:

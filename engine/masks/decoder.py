@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import numpy as np
-import onnxruntime
 import torch
 from torch import Tensor
 
 from engine.errors import UsageError
+from engine.masks.onnx_runtime import onnxruntime
 from engine.model.checkpoint import Checkpoint
 from engine.model.mask_head import MaskHead
 

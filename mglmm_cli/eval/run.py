@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from mglmm_cli import __version__
+from engine import __version__
 from mglmm_cli.options import open_model
 
 if TYPE_CHECKING:

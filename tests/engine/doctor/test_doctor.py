@@ -23,6 +23,7 @@ from tests.engine.tiny import TINY, leaning_to_seg
 
 FILES = ["manifest", "config", "weights", "finite weights", "exported mask decoder"]
 LANGUAGE = ["tokenizer", "vocabulary", "tags", "template", "positions"]
+MACHINE = ["ONNX Runtime"]
 SELF_TEST = ["answers", "KV cache", "[SEG] capture", "mask decoder", "RLE"]
 
 
@@ -42,7 +43,7 @@ def report(tiny_folder: Path) -> Report:
 
 def test_a_sound_model_passes(report: Report) -> None:
     assert report.passed
-    assert [check.name for check in report.checks] == FILES + LANGUAGE + SELF_TEST
+    assert [check.name for check in report.checks] == FILES + LANGUAGE + MACHINE + SELF_TEST
     assert {check.name for check in report.checks if check.status is not Status.OK} <= {"[SEG] capture"}
     assert all(check.line and "\n" not in check.line for check in report.checks)
 
@@ -97,7 +98,7 @@ def test_a_large_model_is_sized_without_its_weights() -> None:
 
 def test_random_weights_of_a_small_preset_are_tried() -> None:
     checks = _by_name(examine("random:nano").checks)
-    assert [*checks] == LANGUAGE + SELF_TEST
+    assert [*checks] == LANGUAGE + MACHINE + SELF_TEST
     assert checks["KV cache"].status is Status.OK
     assert checks["mask decoder"].line == "there is no exported mask decoder"
 
@@ -243,6 +244,16 @@ def test_a_model_of_no_numbers_fails_its_self_test(tiny: Checkpoint) -> None:
     with torch.no_grad():
         spoilt.language_model.model.norm.weight[0] = torch.nan
     assert _by_name(self_test(replace(tiny, model=spoilt)))["KV cache"].status is Status.FAILED
+
+
+def test_onnx_runtime_that_is_installed_twice_is_named_and_the_model_tried(
+    tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.doctor.machine.conflict", lambda: "both are installed")
+    report = examine(str(tiny_folder))
+    check = _by_name(report.checks)["ONNX Runtime"]
+    assert (check.status, check.line) == (Status.FAILED, "both are installed")
+    assert _by_name(report.checks)["KV cache"].status is Status.OK and not report.passed
 
 
 def test_a_model_that_is_too_large_for_the_device_is_not_loaded(
