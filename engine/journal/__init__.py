@@ -22,6 +22,7 @@ from engine.journal.index import Index, Place
 from engine.journal.journal import Journal, open_index
 from engine.journal.lines import dump, load
 from engine.journal.lock import LOCK, Lock, holder
+from engine.journal.regular import require_regular
 from engine.journal.run import RunInfo, Start, differences, now
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "load",
     "now",
     "open_index",
+    "require_regular",
     "stamp",
     "to_json",
     "to_line",

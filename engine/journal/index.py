@@ -17,8 +17,8 @@ from engine.errors import MglmmError
 from engine.journal.content import Fingerprint
 from engine.journal.kinds import PHOTO, Begun, Finished, Foreign, Known, Photograph, Unknown, photograph, read
 from engine.journal.lines import BEGIN, load, unseal
+from engine.journal.regular import open_regular
 from engine.journal.run import VERSION, RunInfo, Start, differences
-from engine.regular import open_regular
 
 _BUFFER = 1 << 18
 _LONGEST = 1 << 28

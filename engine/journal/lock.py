@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import BinaryIO, Self
 
 from engine.errors import MglmmError, UsageError
-from engine.regular import open_regular
+from engine.journal.regular import open_regular
 
 LOCK = ".lock"
 """The file in the folder."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from engine.errors import MglmmError
 from engine.journal.lines import dump, seal
-from engine.regular import open_regular
+from engine.journal.regular import open_regular
 
 _SECONDS = 1.0
 _LINES = 4096

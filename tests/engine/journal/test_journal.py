@@ -180,7 +180,7 @@ def test_whatever_bytes_flip_every_other_photograph_survives(
 ) -> None:
     path = tmp_path_factory.mktemp("flipped") / "journal.jsonl"
     whole = bytearray(_long_life(path))
-    lines = _lines(whole)
+    lines = _lines(bytes(whole))
     flips = st.tuples(st.integers(0, len(whole) - 1), st.integers(1, 255))
     # One anywhere, or one in each of any lines: those that say what the run is as well.
     single = st.tuples(flips)
