@@ -133,7 +133,7 @@ def _write_answers(
 
         write_overlay(overlay, pixels, record)
     if as_json:
-        click.echo(json.dumps(to_json(record)))
+        click.echo(json.dumps(to_json(record, str(image))))
     for segcap in segcaps:
         if not as_json:
             print_answer(segcap)

@@ -39,10 +39,12 @@ class Source:
     Attributes:
         path: where it lies.
         file_name: its name in every output: relative to the input root, with `/`.
+        given: the path as the user gave it: on a list to the letter, below a folder behind the folder's own.
     """
 
     path: Path
     file_name: str
+    given: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -111,7 +113,7 @@ class _Input:
     """One input: what to take below the absolute folder `top`.
 
     Attributes:
-        given: as the user wrote it, for messages.
+        given: as the user wrote it.
         top, real: the folder, and the same with all links resolved.
         file: the one name to take, or empty.
         steps: what the names on the way down must match, None for `**`; nothing takes the whole folder.
@@ -140,6 +142,15 @@ class _Input:
             elif step.match(name):
                 after.add(at + 1)
         return self._skip_stars(after)
+
+    def given_path(self, below: str) -> str:
+        """The path of what lies below the top, as a shell would have written it out."""
+        if self.file:
+            return self.given
+        if not self.steps:
+            return os.path.join(self.given, below)
+        path = os.path.join(self.top, below)
+        return path if os.path.isabs(self.given) else os.path.relpath(path)
 
     def accepts(self, state: frozenset[int]) -> bool:
         return len(self.steps) in state
@@ -204,12 +215,12 @@ class _Plan:
             for below in (entry.file,) if entry.file else _walk(entry):
                 if not index or not self._came_before(os.path.join(entry.real, below), index):
                     path = os.path.join(entry.top, below)
-                    yield Source(Path(path), self._name(path))
+                    yield Source(Path(path), self._name(path), entry.given_path(below))
         if self._list is not None:
             empty = True
             for name in _read_list(self._list):
                 empty = False
-                yield Source(Path(name), self._name(os.path.abspath(name)))
+                yield Source(Path(name), self._name(os.path.abspath(name)), name)
             if empty:
                 raise UsageError("the list on stdin is empty: write one file name a line, or separate them by NUL")
 
