@@ -11,6 +11,7 @@ import torch
 from engine.doctor.facts import Device, Fit, Memory
 from engine.errors import UsageError
 from engine.masks.onnx_runtime import conflict, onnxruntime
+from engine.model.precision import Precision
 
 _ROUNDING = 1.5
 """Activations as measured, over the estimate: allocators round up, libraries keep workspaces."""
@@ -50,10 +51,12 @@ def what_fits(memory: Sequence[Memory], devices: Sequence[Device]) -> tuple[Fit,
 
 
 def fits(need: Memory, device: Device, devices: Sequence[Device]) -> bool:
-    """Whether a device has room; weights come through the memory of the CPU. True where a size is unknown."""
+    """Whether a device has room; what is quantised comes through the CPU's memory. True where a size is unknown."""
     running = need.weights + need.cache + _ROUNDING * need.activations
     if device.free is not None and running > device.free:
         return False
+    if device.name != "cpu" and not Precision(need.precision).quantised:
+        return True
     return all(need.loading <= one.free for one in devices if one.name == "cpu" and one.free is not None)
 
 

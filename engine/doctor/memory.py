@@ -20,6 +20,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from engine.doctor.facts import Memory
+from engine.masks import decoder
+from engine.model import pixel_encoder
 from engine.model.checkpoint import own_state
 from engine.model.config import ClipConfig
 from engine.model.mglmm import MGLMM
@@ -28,6 +30,8 @@ from engine.model.precision import FULL, Precision, stored_as
 BATCHES = (1, 8, 32)
 _MASKS = 8
 """Masks of one answer."""
+_TOGETHER = (pixel_encoder.TOGETHER, None, max(decoder.TOGETHER.values()) // _MASKS)
+"""Images that the encoders, the prompt's pass and the mask decoder get in a call; None is all."""
 
 
 def estimate(network: MGLMM, prompt: int) -> tuple[Memory, ...]:
@@ -45,8 +49,9 @@ def estimate(network: MGLMM, prompt: int) -> tuple[Memory, ...]:
     for precision in Precision:
         one, two = stages[torch.float32 if precision is Precision.FLOAT32 else torch.bfloat16]
         for batch in BATCHES:
-            # Every stage grows by the same amount with each image.
-            activations = max(a + (batch - 1) * (b - a) for a, b in zip(one, two, strict=True))
+            # Every stage grows by the same amount with each image, as far as it gets them together.
+            rows = (min(batch, most or batch) for most in _TOGETHER)
+            activations = max(a + (n - 1) * (b - a) for a, b, n in zip(one, two, rows, strict=True))
             cache = batch * length * _cache_per_token(network, precision.dtype)
             found.append(Memory(precision, batch, weights[precision], cache, activations, loading[precision]))
     return tuple(found)

@@ -53,6 +53,7 @@ class Options:
         temperature: 0 is greedy decoding.
         seed: of sampling.
         forced: every answer is as long as it may be; to measure with.
+        seg_every: as of `Sampling`; to measure with.
         decoder: what runs the mask decoder.
         max_pixels: larger photographs are refused.
     """
@@ -66,6 +67,7 @@ class Options:
     temperature: float = 0.0
     seed: int = 0
     forced: bool = False
+    seg_every: int | None = None
     decoder: Backend = "onnx"
     max_pixels: int = MAX_PIXELS
 
@@ -82,6 +84,11 @@ class Options:
         if self.label is not None:
             return Asked("fine", instruction(Task.FINE_SEGCAP, label=self.label, families=families))
         return Asked("panoptic", instruction(Task.PANOPTIC_SEGCAP, families=families))
+
+    @property
+    def sampling(self) -> Sampling:
+        """How tokens are chosen."""
+        return Sampling(self.temperature, self.seed, self.forced, self.seg_every)
 
     @property
     def children(self) -> int:
@@ -120,7 +127,7 @@ class Pipeline:
             return Answerer(
                 checkpoint,
                 decoder,
-                Sampling(self._options.temperature, self._options.seed, self._options.forced),
+                self._options.sampling,
                 self._options.max_new_tokens or checkpoint.config.max_new_tokens,
                 slots,
                 stages,
