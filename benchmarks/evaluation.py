@@ -24,10 +24,10 @@ from pycocotools import mask as coco_mask
 
 from engine.masks import rle
 from engine.records import RLE
+from trainer.benchmarks.official_files import read_ground_truth, read_predictions, write_prediction
 from trainer.metrics.captions import unavailable
 from trainer.metrics.matching import greedy_pairs, iou_matrix
 from trainer.metrics.mgsc import IOU_THRESHOLD, GroundTruth, MgscScores, Prediction, evaluate, recall_pairs
-from trainer.metrics.official_files import read_ground_truth, read_predictions, write_prediction
 
 _HEIGHT, _WIDTH = 480, 640
 _POOL = 400

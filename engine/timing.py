@@ -15,11 +15,14 @@ class Stages:
     """Adds up the time of named stages; stages of several threads overlap.
 
     Args:
-        device: a CUDA device is waited for at the end of each stage, so that the time is that of its work.
+        device: a CUDA device is waited for at the end of each stage in the thread that made this, so that the time is
+            that of its work. Threads beside it wait for their own copies anyway; to wait for the whole device would
+            count the work of others, and break what is being recorded there.
     """
 
     def __init__(self, device: torch.device | None = None) -> None:
         self._device = device if device is not None and device.type == "cuda" else None
+        self._thread = threading.get_ident()
         self._lock = threading.Lock()
         self.seconds: defaultdict[str, float] = defaultdict(float)
         self.counts: Counter[str] = Counter()
@@ -32,7 +35,7 @@ class Stages:
         try:
             yield
         finally:
-            if self._device is not None:
+            if self._device is not None and threading.get_ident() == self._thread:
                 torch.cuda.synchronize(self._device)
             elapsed = time.perf_counter() - start
             with self._lock:

@@ -1,0 +1,1 @@
+"""The exporters of mglmm: records to COCO and pictures, models to ONNX."""

@@ -1,3 +1,1 @@
 """Commands: each parses its options, calls a room, prints."""
-
-__version__ = "0.1.0"

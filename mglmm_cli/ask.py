@@ -96,10 +96,9 @@ def ask(
 
 def _region(box: tuple[float, float, float, float], pixels: np.ndarray) -> Box:
     """A region of the image, `(H, W, 3)`."""
-    x, y, box_width, box_height = box
     height, width = pixels.shape[:2]
     try:
-        return Box(x / width, y / height, (x + box_width) / width, (y + box_height) / height)
+        return Box.of_pixels(box, height, width)
     except ValueError:
         sides = ",".join(f"{side:g}" for side in box)
         raise click.UsageError(f"--box {sides} is no box inside the image of {width} x {height} pixels") from None
@@ -134,7 +133,7 @@ def _write_answers(
 
         write_overlay(overlay, pixels, record)
     if as_json:
-        click.echo(json.dumps(to_json(record)))
+        click.echo(json.dumps(to_json(record, str(image))))
     for segcap in segcaps:
         if not as_json:
             print_answer(segcap)

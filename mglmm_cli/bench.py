@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mglmm_cli import __version__
+from engine import __version__
 from mglmm_cli.codes import Exit
 from mglmm_cli.options import given, model_options, open_model
 

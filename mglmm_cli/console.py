@@ -42,11 +42,12 @@ class PhotoProgress:
     Attributes:
         done: photographs of this run.
         skipped: photographs that were done before.
+        failed: those of `done` that could not be.
     """
 
     def __init__(self, *, bar: bool = True) -> None:
         self._total: int | None = None
-        self.done = self.skipped = 0
+        self.done = self.skipped = self.failed = 0
         self._started = self._last_line = time.monotonic()
         self._bar: Progress | None = None
         if bar and sys.stderr.isatty():

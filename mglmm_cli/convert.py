@@ -35,8 +35,10 @@ def convert(source: str, out: Path, vision_tower: str | None, sam: Path | None, 
     """
     from engine.convert.convert import convert as run
     from exporters.onnx import export
+    from mglmm_cli.bar import bar
 
-    report = run(source, out, vision_tower=vision_tower, sam=sam, family=family)
+    with bar("B", scaled=True) as advance:
+        report = run(source, out, vision_tower=vision_tower, sam=sam, family=family, advance=advance)
     for line in report.lines():
         click.echo(line, err=True)
     export(out)

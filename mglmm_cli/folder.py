@@ -2,36 +2,72 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from stat import S_ISDIR
 
 from engine.errors import UsageError
-from engine.journal import LOCK, Index
+from engine.journal import LOCK, Index, Lock, require_regular
+from engine.journal import open_index as _open_index
 
-JOURNAL, COCO, FAILURES = "journal.jsonl", "segcap.json", "failures.jsonl"
+JOURNAL, COCO, FAILURES, OVERLAYS = "journal.jsonl", "segcap.json", "failures.jsonl", "overlays"
 
 
 def check_folder(path: Path) -> Path:
     """Check that `path` can become the output folder, or is one, without making it.
 
     Raises:
-        UsageError: if it is something else.
+        UsageError: if it is something else, or something in it is not what its name says.
     """
-    if path.is_dir():
-        if not (path / JOURNAL).exists() and any(entry.name != LOCK for entry in path.iterdir()):
-            raise UsageError(f"{path} is not empty; choose another output folder with -o")
-    elif path.exists() or path.is_symlink():
+    try:
+        kind = path.stat().st_mode
+    except FileNotFoundError:
+        if path.is_symlink():
+            raise UsageError(f"{path} is a link to nowhere; choose an output folder with -o") from None
+        return path
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise UsageError(f"{path}: {reason.lower()}; choose an output folder with -o") from error
+    if not S_ISDIR(kind):
         raise UsageError(f"{path} is not a folder; choose an output folder with -o")
+    if not (path / JOURNAL).exists() and any(entry.name != LOCK for entry in path.iterdir()):
+        raise UsageError(f"{path} is not empty; choose another output folder with -o")
+    for name in (LOCK, JOURNAL, COCO, FAILURES):
+        require_regular(path / name)
+    # What is drawn would land, and what is drawn anew be removed, where a link leads to.
+    if (path / OVERLAYS).is_symlink():
+        raise UsageError(f"{path / OVERLAYS} is a link, not a folder: take it away, or choose another folder")
     return path
 
 
-def open_index(folder: Path) -> Index:
-    """What an output folder's journal holds.
+@contextmanager
+def held(path: Path) -> Iterator[Lock]:
+    """Hold an output folder, which is made if it is not there; what was made goes again if nothing came into it.
+
+    Raises:
+        UsageError, MglmmError: see `Lock`.
+        OSError: if it can't be made.
+    """
+    made = [folder for folder in (path, *path.parents) if not folder.exists()]
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with Lock(path) as lock:
+            yield lock
+    finally:
+        with suppress(OSError):
+            for folder in made:
+                folder.rmdir()
+
+
+def open_index(folder: Path) -> Index | None:
+    """What an output folder's journal holds; None if it holds no photograph yet.
 
     Raises:
         UsageError: if there is none.
-        MglmmError: if it can't be read.
+        MglmmError: if it can't be read, or no run can go on with it.
     """
     try:
-        return Index(folder / JOURNAL)
+        return _open_index(folder / JOURNAL)
     except FileNotFoundError:
         raise UsageError(f"{folder} holds no {JOURNAL}: give the output folder of mglmm segcap") from None

@@ -2,19 +2,52 @@
 
 from __future__ import annotations
 
-import os
 import sys
+import traceback
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import click
 
+from engine import __version__
 from engine.errors import MglmmError, UsageError
-from mglmm_cli import __version__
+from engine.memory import out_of_memory
 from mglmm_cli.codes import Exit
 from mglmm_cli.lazy import LazyCommand, LazyGroup
+from mglmm_cli.streams import ReaderGone, prepare
 from mglmm_cli.text import clean
 
+_MEMORY = (
+    "memory ran out: a smaller model, a smaller --batch-size, fewer --devices or --precision bfloat16 take less "
+    "(mglmm doctor says what a model needs)"
+)
+_WHAT_TO_DO = "'mglmm --debug' shows where; please report it, as README says under 'When something goes wrong'"
+_LONGEST = 500
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+@dataclass(slots=True)
+class _Report:
+    """How failures are said.
+
+    Attributes:
+        debug: with the traceback.
+    """
+
+    debug: bool = False
+
+    def fail(self, error: BaseException, message: str, code: Exit) -> Exit:
+        """Say in one line what is wrong."""
+        if self.debug:
+            traceback.print_exception(error)
+        click.echo(f"mglmm: {clean(' '.join(message.split()))}", err=True)
+        return code
+
+
+def _note_debug(context: click.Context, parameter: click.Parameter, value: bool) -> None:
+    if isinstance(context.obj, _Report):
+        context.obj.debug = value
+
 
 cli = LazyGroup(
     name="mglmm",
@@ -36,49 +69,72 @@ cli = LazyGroup(
     },
 )
 cli = click.version_option(__version__, prog_name="mglmm", message="%(prog)s %(version)s")(cli)
+cli = click.option(
+    "--debug",
+    is_flag=True,
+    expose_value=False,
+    envvar="MGLMM_DEBUG",
+    callback=_note_debug,
+    help="Show the traceback of an error.",
+)(cli)
 
 
 def main(args: Sequence[str] | None = None) -> None:
     """Run the program and exit."""
-    code = _run(args)
     try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # The reader of the pipe has left; keep the interpreter from trying, and complaining, once more.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        prepare()
+        code = _run(args)
+    except KeyboardInterrupt:
+        code = Exit.INTERRUPTED
     sys.exit(code)
 
 
 def _run(args: Sequence[str] | None) -> int:
+    report = _Report()
     try:
         # A command returns its exit code, or None for 0.
-        return cli.main(args, prog_name="mglmm", standalone_mode=False) or Exit.DONE
+        code: int = cli.main(args, prog_name="mglmm", standalone_mode=False, obj=report) or Exit.DONE
+        sys.stdout.flush()
+        return code
+    except ReaderGone:
+        return Exit.READER_GONE
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         return Exit.USAGE
     except click.UsageError as error:
         path = error.ctx.command_path if error.ctx else "mglmm"
-        return _fail(f"{_lower(error.format_message()).rstrip('.')}; see '{path} --help'", Exit.USAGE)
+        return report.fail(error, f"{_lower(error.format_message()).rstrip('.')}; see '{path} --help'", Exit.USAGE)
     except click.ClickException as error:
-        return _fail(error.format_message(), Exit.FAILED)
-    except UsageError as error:
-        return _fail(str(error), Exit.USAGE)
-    except MglmmError as error:
-        return _fail(str(error), Exit.FAILED)
-    except click.Abort:
-        return _fail("interrupted", Exit.INTERRUPTED)
-    except OSError as error:
-        # The disk is full, a folder may not be written: the user's to mend, no traceback needed.
-        if error.errno is None:
-            raise
+        return report.fail(error, error.format_message(), Exit.FAILED)
+    except click.Abort as error:
+        # click takes the end of a file for an interruption.
+        if isinstance(error.__cause__, EOFError):
+            return report.fail(error.__cause__, _unexpected(error.__cause__), Exit.FAILED)
+        return report.fail(error, "interrupted", Exit.INTERRUPTED)
+    except KeyboardInterrupt as error:
+        return report.fail(error, "interrupted", Exit.INTERRUPTED)
+    except Exception as error:
+        return report.fail(error, *_explained(error))
+
+
+def _explained(error: Exception) -> tuple[str, Exit]:
+    """What a failure means to the user."""
+    if out_of_memory(error) and not (isinstance(error, MglmmError) and "memory" in str(error)):
+        return _MEMORY, Exit.FAILED
+    if isinstance(error, MglmmError):
+        return str(error), Exit.USAGE if isinstance(error, UsageError) else Exit.FAILED
+    if isinstance(error, OSError) and error.errno is not None:
+        # The disk is full, a folder may not be written: the user's to mend.
         place = f": {error.filename}" if error.filename else ""
-        return _fail(f"{_lower(error.strerror or 'input or output failed')}{place}", Exit.FAILED)
+        return f"{_lower(error.strerror or 'input or output failed')}{place}", Exit.FAILED
+    return _unexpected(error), Exit.FAILED
 
 
-def _fail(message: str, code: Exit) -> Exit:
-    """Say in one line what is wrong."""
-    click.echo(f"mglmm: {clean(' '.join(message.split()))}", err=True)
-    return code
+def _unexpected(error: BaseException) -> str:
+    # That of another process has its traceback in it.
+    first, *more = str(error).strip().splitlines() or [""]
+    text = f"{first} ... {more[-1]}" if more else first
+    return f"unexpected error: {type(error).__name__}: {text[:_LONGEST]}; {_WHAT_TO_DO}"
 
 
 def _lower(message: str) -> str:

@@ -74,7 +74,16 @@ def open_model(model: str, precision: str, device: str) -> Checkpoint:
     from engine.model.checkpoint import load
     from engine.model.precision import Precision
 
+    warn_of_runtime(device)
     return load(model, precision=Precision(precision), device=device)
+
+
+def warn_of_runtime(*devices: str) -> None:
+    """Say it on stderr where a CUDA device is asked for and ONNX Runtime may have lost its CUDA."""
+    from engine.masks.onnx_runtime import conflict
+
+    if any(device.startswith("cuda") for device in devices) and (line := conflict()):
+        click.echo(f"mglmm: {line}", err=True)
 
 
 def check_sampling(temperature: float | None, seed: int | None) -> None:

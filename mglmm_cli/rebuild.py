@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from engine.errors import MglmmError
 from mglmm_cli.codes import Exit
 
 
@@ -18,12 +19,18 @@ def rebuild(out: Path) -> Exit:
     --overlay.
     """
     from engine.journal import Lock
-    from mglmm_cli.folder import COCO, open_index
+    from mglmm_cli.folder import COCO, check_folder, open_index
     from mglmm_cli.results import write_outputs
 
-    open_index(out).close()  # before a lock is left in a folder that is none of ours
+    before = open_index(out)  # before a lock is left in a folder that is none of ours
+    check_folder(out)
+    if before is None:
+        raise MglmmError(f"{out}: no photograph is done yet")
+    before.close()
     with Lock(out):
         index = write_outputs(out)
+    if index.left_aside:
+        click.echo(f"mglmm: {index.path}: {index.left_aside}", err=True)
     failed = f", {index.failed} failed" if index.failed else ""
     click.echo(f"mglmm: {index.done} photographs{failed}; wrote {out / COCO}", err=True)
     return Exit.DONE

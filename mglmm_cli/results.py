@@ -16,16 +16,20 @@ from engine.atomic import discard_leftovers, replacing
 from engine.errors import MglmmError, PhotographError
 from engine.images.decode import MAX_PIXELS, decode
 from engine.images.sources import Source
-from engine.journal import Index, Journal, Place, Start, dump, fingerprint, stamp, to_line, unchanged
+from engine.journal import Index, Journal, Lock, Place, Start, dump, fingerprint, stamp, to_line, unchanged
 from engine.records import Failure, PhotoRecord
 from exporters.coco import write_coco
 from exporters.overlay import overlay_path, write_overlay
-from mglmm_cli.folder import COCO, FAILURES, JOURNAL, open_index
+from mglmm_cli.folder import COCO, FAILURES, JOURNAL
 from mglmm_cli.text import clean
 
 _log = logging.getLogger(__name__)
 _OVERLAY_THREADS = 2
 _OVERLAYS_WAITING = 8
+
+
+def _path(source: Source) -> str:
+    return source.given or str(source.path)
 
 
 class Results(Protocol):
@@ -54,6 +58,9 @@ class Results(Protocol):
     @property
     def settled(self) -> int:
         """How many of the photographs added can't be lost any more."""
+
+    def settle(self) -> None:
+        """See to it that none of them can."""
 
     def finish(self) -> None:
         """All photographs are added: write what is made of them together."""
@@ -84,13 +91,16 @@ class StreamResults:
         return None
 
     def add(self, source: Source, entry: PhotoRecord | Failure) -> None:
-        self._stream.write(to_line(entry).encode("ascii"))
+        self._stream.write(to_line(entry, _path(source)).encode("ascii"))
         self._stream.flush()
         self._added += 1
 
     @property
     def settled(self) -> int:
         return self._added
+
+    def settle(self) -> None:
+        return None
 
     def finish(self) -> None:
         return None
@@ -113,6 +123,7 @@ class FolderResults:
         overlay: draw a picture per photograph.
         fresh: begin anew; what is of an older run goes, and nothing else.
         max_pixels: of a photograph that is drawn.
+        lock: of the folder, where the caller holds it already.
 
     Raises:
         UsageError: if the folder holds something else, or another run.
@@ -120,7 +131,14 @@ class FolderResults:
     """
 
     def __init__(
-        self, folder: Path, start: Start, *, overlay: bool, fresh: bool = False, max_pixels: int = MAX_PIXELS
+        self,
+        folder: Path,
+        start: Start,
+        *,
+        overlay: bool,
+        fresh: bool = False,
+        max_pixels: int = MAX_PIXELS,
+        lock: Lock | None = None,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.where = str(folder / COCO)
@@ -129,7 +147,7 @@ class FolderResults:
         self._fresh = fresh
         self._flying: dict[str, _Flight] = {}
         with ExitStack() as stack:
-            self._journal = stack.enter_context(Journal(folder / JOURNAL, start, fresh=fresh))
+            self._journal = stack.enter_context(Journal(folder / JOURNAL, start, fresh=fresh, lock=lock))
             self._overlays = stack.enter_context(_Overlays(folder, max_pixels)) if overlay else None
             self._stack = stack.pop_all()
 
@@ -171,13 +189,17 @@ class FolderResults:
     def add(self, source: Source, entry: PhotoRecord | Failure) -> None:
         flight = self._flying.pop(source.file_name)
         # Its file was read a moment ago, and comes from memory.
-        self._journal.append(entry, at=flight.at, held=fingerprint(source.path, flight.stamp))
+        held = fingerprint(source.path, flight.stamp)
+        self._journal.append(entry, at=flight.at, held=held, path=_path(source))
         if self._overlays and isinstance(entry, PhotoRecord):
             self._overlays.add(source, entry)
 
     @property
     def settled(self) -> int:
         return self._journal.durable
+
+    def settle(self) -> None:
+        self._journal.sync()
 
     def finish(self) -> None:
         self._journal.finish()
@@ -199,9 +221,14 @@ def write_outputs(folder: Path) -> Index:
 
     Raises:
         UsageError, MglmmError: if the journal can't be read.
-        MglmmError: if an output can't be written.
+        MglmmError: if it is gone, or an output can't be written.
     """
-    index = open_index(folder)
+    try:
+        index = Index(folder / JOURNAL)
+    except FileNotFoundError as error:
+        raise MglmmError(
+            f"{folder / JOURNAL} was removed while it was used: there is nothing to make outputs of"
+        ) from error
     try:
         write_coco(index, folder / COCO, index.info)
         failures = folder / FAILURES

@@ -16,10 +16,20 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from engine import __version__
 from engine.errors import UsageError
-from mglmm_cli import __version__
 from mglmm_cli.codes import Exit
-from mglmm_cli.options import DEVICES, MODEL, PRECISION, answering, check_sampling, given, open_model
+from mglmm_cli.options import (
+    DEVICES,
+    MODEL,
+    PRECISION,
+    answering,
+    check_sampling,
+    given,
+    open_model,
+    warn_of_runtime,
+)
+from mglmm_cli.streams import Nowhere, write_progress
 
 if TYPE_CHECKING:
     from engine.images.sources import Source
@@ -78,8 +88,8 @@ def segcap(
     as it is done) and, if photographs could not be done, failures.jsonl; the exit code is then 3.
 
     The same command again goes on where it was stopped: photographs that are new, have changed or failed are done,
-    the others are not even opened. Ctrl-C or SIGTERM lets it finish the photographs in hand; a second one ends it at
-    once. Exit codes: 0 all done, 1 error, 2 wrong usage, 3 some photographs failed, 130 or 143 stopped.
+    the others are not even opened. Ctrl-C, SIGTERM or SIGHUP lets it finish the photographs in hand; a second one
+    ends it at once. Exit codes: 0 all done, 1 error, 2 wrong usage, 3 some photographs failed, 129, 130 or 143 stopped.
     """
     _check(asked)
     check_sampling(asked["temperature"], seed)
@@ -87,28 +97,36 @@ def segcap(
         raise click.UsageError("--overlay needs an output folder, not -o -")
     if out == _STDOUT and fresh:
         raise click.UsageError("--fresh needs an output folder, not -o -")
+    if out == _STDOUT and isinstance(sys.stdout, Nowhere):
+        raise click.UsageError("-o - writes to stdout, which is closed")
+    from mglmm_cli.folder import held
+
     folder = None if out == _STDOUT else Path(out)
     if folder:
         _check_folder(folder, inputs, overlay=overlay)
     sources = _sources(inputs)
+    with ExitStack() as stack:
+        # Before seconds are spent on imports, so that `mglmm status` knows of it.
+        lock = stack.enter_context(held(folder)) if folder else None
 
-    from engine.journal import Start
-    from engine.pipeline.pipeline import Options
-    from engine.workers.fleet import parse_devices
-    from mglmm_cli.results import FolderResults, StreamResults
+        from engine.journal import Start
+        from engine.pipeline.pipeline import Options
+        from engine.workers.fleet import parse_devices
+        from mglmm_cli.results import FolderResults, StreamResults
 
-    workers = parse_devices(devices)
-    options = Options(**given({**asked, "seed": seed}))
-    info = _run_info(model, precision, options)
-    results: Results
-    if folder:
-        results = FolderResults(
-            folder, Start(info, inputs, os.getcwd()), overlay=overlay, fresh=fresh, max_pixels=options.max_pixels
-        )
-        _report_damage(results)
-    else:
-        results = StreamResults(sys.stdout.buffer)
-    with results:
+        workers = parse_devices(devices)
+        options = Options(**given({**asked, "seed": seed}))
+        info = _run_info(model, precision, options)
+        results: Results
+        if folder:
+            start = Start(info, inputs, os.getcwd())
+            results = FolderResults(
+                folder, start, overlay=overlay, fresh=fresh, max_pixels=options.max_pixels, lock=lock
+            )
+            _report_damage(results)
+        else:
+            results = StreamResults(sys.stdout.buffer)
+        stack.enter_context(results)
         return _run(_Job(model, precision, workers, options), inputs, sources, results)
 
 
@@ -136,20 +154,20 @@ def _run(job: _Job, inputs: Sequence[str], sources: Iterator[Source], results: R
         bar = bool(results.where) or not sys.stdout.isatty()
         progress = stack.enter_context(PhotoProgress(bar=bar))
         # Not by the progress, which may be in the middle of a line.
-        stopping = stack.enter_context(Stopping(lambda: os.write(sys.stderr.fileno(), _STOPPING)))
+        stopping = stack.enter_context(Stopping(lambda: write_progress(_STOPPING)))
         _count(inputs, progress)
-        failed = 0
         with suppress(Stop):
             if model and first:
-                failed = _drive(model, stopping.until_asked(chain([first], todo)), results, progress)
+                _drive(model, stopping.until_asked(chain([first], todo)), results, progress)
             with stopping.at_once():
                 results.finish()
+        results.settle()
         progress.reach(results.settled, results.skipped)
         if stopping.code:
             progress.note(_stopped(results, progress))
             return stopping.code
-        _summarise(progress, failed, results)
-    return Exit.PHOTOGRAPHS_FAILED if failed else Exit.DONE
+        _summarise(progress, results)
+    return Exit.PHOTOGRAPHS_FAILED if progress.failed else Exit.DONE
 
 
 def _check(asked: dict[str, Any]) -> None:
@@ -225,6 +243,7 @@ def _open(job: _Job, *, in_order: bool) -> Iterator[Model]:
         yield partial(pipeline.run, in_order=in_order)
         return
     click.echo(f"mglmm: {len(workers)} processes: {describe(workers)}", err=True)
+    warn_of_runtime(*(worker.device for worker in workers))
     with Fleet(job.model, Precision(job.precision), workers, job.options) as fleet:
         yield partial(fleet.run, in_order=in_order)
 
@@ -243,54 +262,54 @@ def _count(inputs: Sequence[str], progress: PhotoProgress) -> None:
     threading.Thread(target=count, name="count", daemon=True).start()
 
 
-def _drive(model: Model, sources: Iterator[Source], results: Results, progress: PhotoProgress) -> int:
-    """Run the photographs through and return how many failed."""
+def _drive(model: Model, sources: Iterator[Source], results: Results, progress: PhotoProgress) -> None:
+    """Run the photographs through."""
     from engine.records import Failure
 
-    failed = 0
     for source, entry in model(sources):
         results.add(source, entry)
         if isinstance(entry, Failure):
-            failed += 1
+            progress.failed += 1
             progress.note(f"mglmm: {entry.file_name}: {entry.stage}: {entry.reason}")
         progress.reach(results.settled, results.skipped)
-    return failed
 
 
 def _report_damage(results: FolderResults) -> None:
     """Say which lines of the journal can't be used."""
-    if results.before and results.before.damaged:
-        first, *more = results.before.damaged
-        lines = (
-            f"line {first} and {len(more)} more are damaged, their photographs are"
-            if more
-            else (f"line {first} is damaged, its photograph is")
-        )
-        click.echo(f"mglmm: {results.before.path}: {lines} done again", err=True)
+    before = results.before
+    if before and before.damaged:
+        first, *more = before.damaged
+        lines = f"line {first} and {len(more)} more are damaged" if more else f"line {first} is damaged"
+        click.echo(f"mglmm: {before.path}: {lines}: photographs of such lines are done again", err=True)
+    if before and before.left_aside:
+        click.echo(f"mglmm: {before.path}: {before.left_aside}", err=True)
 
 
 def _stopped(results: Results, progress: PhotoProgress) -> str:
     """How far it came, and how to go on."""
-    line = f"mglmm: stopped; {_photographs(progress.done)} done"
+    done = progress.done - progress.failed
+    line = f"mglmm: stopped; {_photographs(done)} done"
+    if progress.failed:
+        line += f", {progress.failed} failed"
     if not results.where:
         return line
     command = shlex.join(["mglmm", *(word for word in sys.argv[1:] if word != "--fresh")])
-    return f"{line}, {progress.done + progress.skipped} in all; to go on: {command}"
+    return f"{line}, {done + progress.skipped} in all; to go on: {command}"
 
 
-def _summarise(progress: PhotoProgress, failed: int, results: Results) -> None:
-    done = progress.done - failed
+def _summarise(progress: PhotoProgress, results: Results) -> None:
+    done = progress.done - progress.failed
     wrote = f"; wrote {results.where}" if results.where else ""
     if not progress.done:
         progress.note(f"mglmm: nothing to do; done before: {_photographs(results.skipped)}{wrote}")
         return
     if not done and not results.skipped:
-        progress.note(f"mglmm: no photograph could be done, {failed} failed")
+        progress.note(f"mglmm: no photograph could be done, {progress.failed} failed")
         return
     before = f" ({results.skipped} before)" if results.skipped else ""
     line = f"mglmm: {_photographs(done)} done{before}, {progress.rate:.2f} per second"
-    if failed:
-        line += f"; {failed} failed"
+    if progress.failed:
+        line += f"; {progress.failed} failed"
     progress.note(line + wrote)
 
 

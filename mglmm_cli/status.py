@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from engine.errors import UsageError
+from mglmm_cli.text import clean
 
 if TYPE_CHECKING:
     from engine.journal import Index, Start
@@ -26,29 +27,36 @@ def status(out: Path) -> None:
     the photographs of its inputs by name.
     """
     from engine.journal import holder
-    from mglmm_cli.folder import open_index
+    from mglmm_cli.folder import JOURNAL, open_index
 
     process = holder(out)
-    index = open_index(out)
-    lines = {"state": _state(index, process), "done": str(index.done), "failed": str(index.failed)}
+    index = open_index(out) if (out / JOURNAL).exists() or not process else None
+    lines = {"state": _state(index, process)}
+    lines |= {"done": str(index.done), "failed": str(index.failed)} if index else {"done": "0", "failed": "0"}
     lines |= {"left": _left(index), "speed": _speed(index)}
-    if index.damaged:
+    if index and index.damaged:
         lines["damaged"] = f"{len(index.damaged)} lines of the journal, the first is {index.damaged[0]}"
+    if index and index.unknown:
+        lines["unknown"] = index.left_aside
     for name, value in lines.items():
-        click.echo(f"{name:8}{value}")
+        click.echo(f"{name:8}{clean(value)}")
 
 
-def _state(index: Index, process: str | None) -> str:
+def _state(index: Index | None, process: str | None) -> str:
     if process:
-        return f"running, process {process}"
-    return f"finished {index.finished}" if index.finished else "stopped; the same command goes on"
+        return f"{'running' if index else 'starting'}, process {process}"
+    return f"finished {index.finished}" if index and index.finished else "stopped; the same command goes on"
 
 
-def _left(index: Index) -> str:
+def _left(index: Index | None) -> str:
     """Photographs of the inputs that the journal does not have, by their names."""
     from engine.images.sources import STDIN, find_sources
 
-    if index.start is None or STDIN in index.start.inputs:
+    if index is None:
+        return "unknown"
+    if index.start is None:
+        return "unknown, the lines that say what run it is are damaged"
+    if STDIN in index.start.inputs:
         return "unknown, the list came on stdin"
     try:
         with _inside(index.start):
@@ -58,9 +66,9 @@ def _left(index: Index) -> str:
         return f"unknown ({error})"
 
 
-def _speed(index: Index) -> str:
+def _speed(index: Index | None) -> str:
     """Of the last run, from its start to its last line."""
-    if index.start is None or not index.since:
+    if index is None or index.start is None or not index.start.info.started or not index.since:
         return "unknown"
     begun = datetime.fromisoformat(index.start.info.started).timestamp()
     return f"{index.since / max(index.path.stat().st_mtime - begun, 1.0):.2f} photographs per second"

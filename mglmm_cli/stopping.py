@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM while a run goes on: the first asks it to stop, the second ends it at once."""
+"""Ctrl-C, SIGTERM and SIGHUP while a run goes on: the first asks it to stop, the second ends it at once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from typing import Any, Self, TypeVar
 from mglmm_cli.codes import Exit
 
 _Item = TypeVar("_Item")
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_HANG_UP = getattr(signal, "SIGHUP", None)
+"""The terminal is gone; Windows has none of that."""
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, *([_HANG_UP] if _HANG_UP else []))
 
 
 class Stop(BaseException):
@@ -34,6 +36,9 @@ class Stopping:
 
     def __enter__(self) -> Self:
         for number in _SIGNALS:
+            # As `nohup` wants it.
+            if number == _HANG_UP and signal.getsignal(number) is signal.SIG_IGN:
+                continue
             self._before[number] = signal.signal(number, self._handle)
         return self
 
@@ -46,9 +51,7 @@ class Stopping:
     @property
     def code(self) -> Exit | None:
         """The exit code that the signal asks for; None while there was none."""
-        if self._received is None:
-            return None
-        return Exit.TERMINATED if self._received == signal.SIGTERM else Exit.INTERRUPTED
+        return None if self._received is None else Exit(128 + self._received)
 
     def until_asked(self, items: Iterator[_Item]) -> Iterator[_Item]:
         """What comes, until it is asked to stop; a wait for the next one is not held out."""
@@ -76,6 +79,8 @@ class Stopping:
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self._received is not None:
+            if number == _HANG_UP:
+                return  # a terminal that goes sends several
             # A third is for the system.
             signal.signal(number, signal.SIG_DFL)
             raise Stop

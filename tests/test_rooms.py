@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ PACKAGES = {
     "engine": (),
     "exporters": ("engine",),
     "trainer": ("engine",),
+    "mglmm": ("engine", "exporters"),
     "mglmm_cli": ("engine", "exporters", "trainer"),
 }
 
@@ -84,6 +86,12 @@ def test_rooms_know_only_what_lies_below(package: str, rooms: dict[str, tuple[st
         if target in rooms and source != target and target not in rooms.get(source, ()):
             wrong.append(f"{name} imports {other}")
     assert not wrong
+
+
+def test_all_packages_ship_with_their_types() -> None:
+    build = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["hatch"]["build"]["targets"]
+    assert set(build["wheel"]["packages"]) == set(PACKAGES) <= set(build["sdist"]["include"])
+    assert all((ROOT / package / "py.typed").is_file() for package in PACKAGES)
 
 
 @pytest.mark.parametrize("package", LOOSE)

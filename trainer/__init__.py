@@ -1,0 +1,1 @@
+"""The trainer of mglmm: data sets to training records, training, and benchmarks."""

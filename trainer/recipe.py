@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal, get_args
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from engine.errors import UsageError
 from engine.model.presets import PRESETS
 from engine.text.prompts import Task
+from trainer.yaml_file import read_yaml
+
+Count = Annotated[int, Field(ge=1, lt=2**31)]
+Rate = Annotated[float, Field(ge=1e-9, le=1e9)]
+"""How often something is drawn, relative to the others."""
+Share = Annotated[float, Field(ge=0, lt=1)]
 
 SetName = Literal["ccp", "camvid", "coco", "person", "captions"]
 MaskFrame = Literal["low_res", "full"]
@@ -31,14 +47,23 @@ PartName = Literal[
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _true_is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
+        # pydantic takes true, and so YAML's yes and on, for 1.
+        assert info.field_name is not None
+        if isinstance(value, bool) and cls.model_fields[info.field_name].annotation is not bool:
+            raise ValueError(f"can't be {str(value).lower()}")
+        return value
 
 
 class TokenizerRecipe(_Section):
     """A tokenizer trained on the texts of `scenes` photographs."""
 
-    vocabulary: PositiveInt
-    scenes: PositiveInt
+    vocabulary: Count
+    scenes: Count
 
 
 class BackboneRecipe(_Section):
@@ -86,9 +111,9 @@ class StartRecipe(_Section):
 class LoraRecipe(_Section):
     """Low-rank factors beside linear layers of the language model, which themselves stay frozen."""
 
-    rank: PositiveInt = 8
+    rank: Count = 8
     alpha: PositiveFloat = 16
-    dropout: float = Field(0.05, ge=0, lt=1)
+    dropout: Share = 0.05
     projections: tuple[str, ...] = Field(("q_proj", "v_proj"), min_length=1)
 
 
@@ -123,7 +148,7 @@ class RecordsRecipe(_Section):
     """
 
     path: Path
-    rate: PositiveFloat = 1.0
+    rate: Rate = 1.0
 
 
 class ValidationRecipe(_Section):
@@ -138,10 +163,10 @@ class ValidationRecipe(_Section):
         best_by: what decides which weights are kept as the best: the highest mask IoU, or the lowest loss.
     """
 
-    every: PositiveInt
-    photographs: PositiveInt = 64
+    every: Count
+    photographs: Count = 64
     answers: int = Field(4, ge=0)
-    sets: dict[Literal["ccp", "camvid", "coco"], PositiveFloat] = {}
+    sets: dict[Literal["ccp", "camvid", "coco"], Rate] = {}
     records: tuple[RecordsRecipe, ...] = ()
     best_by: Literal["iou", "loss"] = "iou"
 
@@ -159,9 +184,9 @@ class OptimizerRecipe(_Section):
 
     lr: PositiveFloat
     backbone_lr: PositiveFloat | None = None
-    weight_decay: float = 0.0
-    betas: tuple[float, float] = (0.9, 0.95)
-    warmup: PositiveInt = 100
+    weight_decay: float = Field(0.0, ge=0)
+    betas: tuple[Share, Share] = (0.9, 0.95)
+    warmup: Count = 100
     clip: PositiveFloat = 1.0
 
 
@@ -215,22 +240,22 @@ class Recipe(_Section):
     start: StartRecipe
     train: TrainedRecipe = TrainedRecipe()
     data: Path | None = None
-    sets: dict[SetName, PositiveFloat] = {}
+    sets: dict[SetName, Rate] = {}
     records: tuple[RecordsRecipe, ...] = ()
-    tasks: dict[Task, PositiveFloat] = {}
-    steps: PositiveInt
-    batch_size: PositiveInt
-    accumulate: PositiveInt = 1
-    text_tokens: PositiveInt = 320
-    masks_per_step: PositiveInt = 48
+    tasks: dict[Task, Rate] = {}
+    steps: Count
+    batch_size: Count
+    accumulate: Count = 1
+    text_tokens: Count = 320
+    masks_per_step: Count = 48
     optimizer: OptimizerRecipe
     loss: LossRecipe = LossRecipe()
-    ema: float | None = Field(None, ge=0, lt=1)
+    ema: Share | None = None
     bf16: bool = False
     gradient_checkpointing: bool = False
-    seed: int = 0
-    workers: int = Field(1, ge=0)
-    save_every: PositiveInt = 200
+    seed: int = Field(0, ge=0, lt=2**32)
+    workers: int = Field(1, ge=0, le=256)
+    save_every: Count = 200
     validation: ValidationRecipe | None = None
 
     @model_validator(mode="after")
@@ -253,21 +278,53 @@ def read_recipe(path: Path) -> Recipe:
     Raises:
         UsageError: naming the file and the key that is wrong.
     """
-    if not path.is_file():
-        raise UsageError(f"{path}: no such recipe")
+    content = read_yaml(path)
+    if not isinstance(content, dict):
+        held = "is empty" if content is None else f"holds a {type(content).__name__}, not keys with values"
+        raise UsageError(f"{path}: {held}; docs/training.md says what a recipe is")
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
         recipe = Recipe.model_validate(content)
-    except yaml.YAMLError as error:
-        raise UsageError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
     except ValidationError as error:
-        first = error.errors()[0]
+        # A key that is missing may be one that is misspelt.
+        first = min(error.errors(include_url=False), key=lambda one: one["type"] == "missing")
         where = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise UsageError(f"{path}: {where}: {first['msg'].removeprefix('Value error, ')}") from error
-    if recipe.data is not None and not recipe.data.is_dir():
+        raise UsageError(f"{path}: {where}: {_reason(first)}") from None
+    if recipe.data is not None and not _is_folder(recipe.data):
         raise UsageError(f"{path}: data: no folder {recipe.data}; see docs/training.md for its layout")
     held_out = recipe.validation.records if recipe.validation else ()
     for entry in (*recipe.records, *held_out):
-        if not entry.path.is_dir():
+        if not _is_folder(entry.path):
             raise UsageError(f"{path}: records: no folder {entry.path}; `mglmm data convert` makes one")
     return recipe
+
+
+def _reason(error: Any) -> str:
+    """What pydantic says of a value; of an unknown key, which ones there are."""
+    if error["type"] != "extra_forbidden":
+        return str(error["msg"]).removeprefix("Value error, ")
+    *section, key = error["loc"]
+    known = list(_section(Recipe, section).model_fields)
+    close = get_close_matches(str(key), known, n=1)
+    return f"no such key; did you mean {close[0]!r}?" if close else f"no such key; there are {', '.join(known)}"
+
+
+def _section(model: type[BaseModel], place: Sequence[int | str]) -> type[BaseModel]:
+    """The section at a place of a recipe."""
+    for part in place:
+        if part in model.model_fields:
+            model = next(_sections_in(model.model_fields[str(part)].annotation))
+    return model
+
+
+def _sections_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _sections_in(argument)
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # not readable, or no name that a folder can have
+        return False

@@ -78,7 +78,7 @@ class PlainLoop(ABC, Generic[_Seen]):
         self._writer = PromptWriter(checkpoint.config, checkpoint.tokenizer)
         self._limit = options.max_new_tokens or checkpoint.config.max_new_tokens
         self._children = options.children
-        self._forced = options.forced
+        self._sampling = options.sampling
 
     @torch.inference_mode()
     def run(self, source: Source) -> Done:
@@ -145,9 +145,10 @@ class PlainLoop(ABC, Generic[_Seen]):
         while len(ids) < limit and not stopped:
             states = self._states(seen, [*question, *ids])
             logits = self._last_logits(states)
-            if self._forced:
+            if self._sampling.forced:
                 logits[eos] = -torch.inf
-            token = int(logits.argmax())
+            imposed = self._sampling.imposed(len(ids), self._tokenizer.seg)
+            token = int(logits.argmax()) if imposed is None else imposed
             tokens += 1
             stopped = token == eos
             if not stopped:

@@ -1,10 +1,13 @@
 """How near a decode step comes to what the card's memory allows.
 
 A step can't be faster than its weights can be read: the layers of the language model and its output layer, once for
-all rows of the batch. Reading keys and values comes on top and is not counted.
+all rows of the batch. `roofline_share` counts no more than that; keys and values of every token that a row has seen
+come on top, and in large batches they are the larger part.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import torch
 from transformers import PreTrainedModel
@@ -37,6 +40,15 @@ def bytes_per_step(language: PreTrainedModel) -> int:
     """Bytes of weights that a decode step reads, as they lie in memory."""
     read = (*language.model.layers.parameters(), *language.model.norm.parameters(), *language.lm_head.parameters())
     return sum(tensor.numel() * tensor.element_size() for tensor in read)
+
+
+def cache_bytes(language: PreTrainedModel) -> int:
+    """Bytes of keys and values that a decode step reads for each token that one of its rows has seen."""
+    attention: Any = language.model.layers[0].self_attn
+    heads: int = language.config.num_key_value_heads
+    channels: int = attention.head_dim
+    table: Any = language.get_input_embeddings()
+    return 2 * len(language.model.layers) * heads * channels * int(table.weight.element_size())
 
 
 def roofline_share(language: PreTrainedModel, device: torch.device, steps: int, seconds: float) -> float | None:

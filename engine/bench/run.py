@@ -34,11 +34,14 @@ class Plan:
         options: of the engine.
         baselines: what it is compared with.
         baseline_limit: a baseline gets the first so many photographs.
+        warm_up: photographs done before anything is timed; a CUDA device records a step for each number of answers
+            that it meets, so as many as are then written together.
     """
 
     options: Options
     baselines: tuple[Baseline, ...] = ()
     baseline_limit: int = 8
+    warm_up: int = 1
 
 
 def bench(load: Callable[[], Checkpoint], sources: Sequence[Source], plan: Plan, note: Callable[[str], None]) -> Report:
@@ -59,7 +62,7 @@ def bench(load: Callable[[], Checkpoint], sources: Sequence[Source], plan: Plan,
     stages = Stages(checkpoint.device)
     pipeline = Pipeline(checkpoint, plan.options, stages)
     load_seconds = time.perf_counter() - start
-    first = _warm_up(pipeline, sources)
+    first = _warm_up(pipeline, sources, plan.warm_up)
     stages.forget()
     note(f"engine: {_photographs(len(sources))}")
     run = _run_engine(pipeline, sources, checkpoint.device, plan.baseline_limit)
@@ -112,14 +115,18 @@ class _EngineRun:
     first: list[tuple[Source, PhotoRecord]] = field(default_factory=list)
 
 
-def _warm_up(pipeline: Pipeline, sources: Sequence[Source]) -> Source:
-    """Do the first photograph that can be done; returns it."""
+def _warm_up(pipeline: Pipeline, sources: Sequence[Source], together: int) -> Source:
+    """Do the first photographs, until one could be done; returns the first that could."""
     reasons = []
-    for one in sources:
-        for source, outcome in pipeline.run([one]):
+    for start in range(0, len(sources), together):
+        done = []
+        for source, outcome in pipeline.run(sources[start : start + together]):
             if isinstance(outcome, PhotoRecord):
-                return source
-            reasons.append(f": {outcome.file_name}: {outcome.stage}: {outcome.reason}")
+                done.append(source)
+            else:
+                reasons.append(f": {outcome.file_name}: {outcome.stage}: {outcome.reason}")
+        if done:
+            return done[0]
     raise UsageError("no photograph can be done, so there is nothing to measure" + "".join(reasons[:1]))
 
 

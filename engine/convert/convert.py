@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -26,7 +26,7 @@ from engine.convert.report import Report, made_of, parts_of
 from engine.convert.sources import open_directory, open_weights
 from engine.convert.tensors import TensorFiles
 from engine.convert.tokens import Vocabulary, extend_vocabulary, read_vocabulary
-from engine.convert.writer import SHARD, write
+from engine.convert.writer import SHARD, Planned, write
 from engine.errors import UsageError
 from engine.model.checkpoint import CONFIG, write_manifest
 from engine.model.config import ClipConfig, ModelConfig, SamEncoderConfig
@@ -68,6 +68,7 @@ def convert(
     sam: Path | None = None,
     family: str = AUTO,
     shard: int = SHARD,
+    advance: Callable[[int, int], None] = lambda more, total: None,
 ) -> Report:
     """Convert a checkpoint of MGLMM, GLaMM or LISA, or make an untrained MGLMM of a LLaVA and a SAM.
 
@@ -78,6 +79,7 @@ def convert(
         sam: file of a plain SAM, instead of the checkpoint's.
         family: a name of `FAMILIES`, or `auto`.
         shard: bytes of weights in one file.
+        advance: called for each tensor that is written with its bytes, and those of all.
 
     Returns:
         what was done.
@@ -99,7 +101,7 @@ def convert(
         _draw_text_layers(found, needed)
     found.fill_unused(needed)
     found.check(needed)
-    _write(found, config, vocabulary, out, shard)
+    _write(found, config, vocabulary, out, partial(write, shard=shard, advance=advance))
     return Report(
         folder=out,
         facts=_facts(checkpoint, config, vocabulary, merged),
@@ -246,14 +248,20 @@ def _check_out(out: Path) -> None:
         raise UsageError(f"{out}: exists and is not an empty folder; choose another")
 
 
-def _write(found: Inventory, config: ModelConfig, vocabulary: Vocabulary, out: Path, shard: int) -> None:
+def _write(
+    found: Inventory,
+    config: ModelConfig,
+    vocabulary: Vocabulary,
+    out: Path,
+    write_tensors: Callable[[Path, Sequence[Planned]], object],
+) -> None:
     """Write the model folder beside its place, then move it there."""
     out = out.resolve()
     out.parent.mkdir(parents=True, exist_ok=True)
     part = out.with_name(f".{out.name}.{os.getpid()}.part")
     part.mkdir()
     try:
-        write(part, [piece.tensor for piece in found.pieces.values()], shard=shard)
+        write_tensors(part, [piece.tensor for piece in found.pieces.values()])
         (part / CONFIG).write_text(config.model_dump_json(indent=2) + "\n", encoding="utf-8")
         vocabulary.tokenizer.save(part)
         write_manifest(part)

@@ -44,18 +44,26 @@ class Planned:
         return torch.Size(self.shape).numel() * self.dtype.itemsize
 
 
-def write(folder: Path, tensors: Sequence[Planned], *, shard: int = SHARD) -> list[Path]:
+def write(
+    folder: Path,
+    tensors: Sequence[Planned],
+    *,
+    shard: int = SHARD,
+    advance: Callable[[int, int], None] = lambda more, total: None,
+) -> list[Path]:
     """Write tensors as `model.safetensors`, or as several files and their index.
 
     Args:
         folder: where to.
         tensors: in the order in which they are written.
         shard: bytes of tensors in one file; a larger tensor has a file of its own.
+        advance: called for each tensor with its bytes, and those of all.
 
     Returns:
         the files with tensors.
     """
     shards = list(_split(tensors, shard))
+    total = sum(tensor.size for tensor in tensors)
     if len(shards) == 1:
         paths = [folder / WEIGHTS]
     else:
@@ -64,12 +72,12 @@ def write(folder: Path, tensors: Sequence[Planned], *, shard: int = SHARD) -> li
             weights.with_stem(f"{weights.stem}-{number:05}-of-{len(shards):05}") for number in range(1, len(shards) + 1)
         ]
         index = {
-            "metadata": {"total_size": sum(tensor.size for tensor in tensors)},
+            "metadata": {"total_size": total},
             "weight_map": {t.name: path.name for path, part in zip(paths, shards, strict=True) for t in part},
         }
         (folder / INDEX).write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")
     for path, part in zip(paths, shards, strict=True):
-        _write_file(path, part)
+        _write_file(path, part, lambda more: advance(more, total))
     return paths
 
 
@@ -90,7 +98,7 @@ def _aligned(part: list[Planned]) -> list[Planned]:
     return sorted(part, key=lambda tensor: -tensor.dtype.itemsize)
 
 
-def _write_file(path: Path, tensors: Sequence[Planned]) -> None:
+def _write_file(path: Path, tensors: Sequence[Planned], advance: Callable[[int], None]) -> None:
     header: dict[str, object] = {"__metadata__": {"format": "pt"}}
     end = 0
     for tensor in tensors:
@@ -109,5 +117,6 @@ def _write_file(path: Path, tensors: Sequence[Planned]) -> None:
             written = sum(file.write(chunk) for chunk in tensor.chunks())
             if written != tensor.size:
                 raise RuntimeError(f"{tensor.name}: {written} bytes were made, {tensor.size} were planned")
+            advance(written)
         file.flush()
         os.fsync(file.fileno())

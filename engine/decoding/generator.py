@@ -34,11 +34,23 @@ class Sampling:
         temperature: 0 takes the likeliest token, else it is drawn from the softmax.
         seed: of the draws.
         forced: the stop token is never chosen, so that every answer is as long as its limit; to measure with.
+        seg_every: each so-many-th token of an answer is `[SEG]`, so that random weights have masks to measure; None:
+            as the model chooses.
     """
 
     temperature: float = 0.0
     seed: int = 0
     forced: bool = False
+    seg_every: int | None = None
+
+    def imposed(self, place: int, seg: int) -> int | None:
+        """The token that stands at a place of every answer, whatever the model chooses.
+
+        Args:
+            place: counted from 0.
+            seg: id of `[SEG]`.
+        """
+        return seg if self.seg_every and (place + 1) % self.seg_every == 0 else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -365,6 +377,8 @@ class _Row:
             # That step was only for the state of a [SEG] that came last.
             self.finished = True
             return
+        imposed = self.sampling.imposed(len(self.ids), self.tokenizer.seg)
+        token = token if imposed is None else imposed
         if token == self.tokenizer.eos:
             self._stopped = self.finished = True
             return

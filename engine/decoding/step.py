@@ -23,6 +23,8 @@ _READ = 128
 """The cache is read up to a multiple of so many tokens."""
 _WARM_UP = 2
 """Steps before a recording, in which libraries choose their kernels and take their workspaces."""
+_LOOKING = ("dynamic", "longrope")
+"""Rotary positions that are worked out anew from the numbers that come in."""
 
 
 class DecodeStep(Protocol):
@@ -47,6 +49,12 @@ class PlainStep:
         return _step(self._language, self._cache, torch.tensor(ids, device=device)[:, None], place, max(positions) + 1)
 
 
+def is_recordable(language: PreTrainedModel) -> bool:
+    """Whether no layer of a language model that is not quantised looks at its numbers."""
+    rotary: Any = language.model.rotary_emb
+    return not any(kind in rotary.rope_type for kind in _LOOKING)
+
+
 @dataclass(frozen=True, slots=True)
 class _Recording:
     replay: Callable[[], None]
@@ -60,7 +68,8 @@ class RecordedStep:
     On a CPU nothing can be recorded, and the same fixed shapes are run as they come.
 
     Args:
-        language: the causal LM; its layers must not look at their numbers, as 8-bit layers of bitsandbytes do.
+        language: the causal LM; its layers must not look at their numbers, as 8-bit layers of bitsandbytes do and those
+            do that are not `is_recordable`.
         cache: of `slots` slots; rows that are filled up write to its free slots, where nothing counts.
         slots: most rows.
     """
@@ -73,6 +82,7 @@ class RecordedStep:
         self._positions = torch.zeros_like(self._ids)
         self._recordings: dict[tuple[int, int], _Recording] = {}
         self._growth = cache.growth
+        self._recorder = _Recorder(self._device) if self._device.type == "cuda" else None
 
     def __call__(self, ids: Sequence[int], positions: Sequence[int]) -> tuple[Tensor, Tensor]:
         """See `DecodeStep`."""
@@ -80,6 +90,8 @@ class RecordedStep:
             # The cache has moved, and recordings know its old address.
             self._recordings.clear()
             self._growth = self._cache.growth
+            if self._recorder is not None:
+                self._recorder = _Recorder(self._device)
         rows = min(self._slots, 1 << (len(ids) - 1).bit_length())
         seen = min(self._cache.length, -(-(max(positions) + 1) // _READ) * _READ)
         spare = [0] * (rows - len(ids))
@@ -95,24 +107,47 @@ class RecordedStep:
         def run() -> tuple[Tensor, Tensor]:
             return _step(self._language, self._cache, self._ids[:rows], self._positions[:rows], seen)
 
-        if self._device.type != "cuda":
-            states, logits = run()
+        if self._recorder is not None:
+            return self._recorder.record(run)
+        states, logits = run()
 
-            def again() -> None:
-                for kept, new in zip((states, logits), run(), strict=True):
-                    kept.copy_(new)
+        def again() -> None:
+            for kept, new in zip((states, logits), run(), strict=True):
+                kept.copy_(new)
 
-            return _Recording(again, states, logits)
-        # To run a step twice writes the same keys and values to the same places.
-        beside = torch.cuda.Stream(self._device)
-        beside.wait_stream(torch.cuda.current_stream(self._device))
-        with torch.cuda.stream(beside):
-            for _ in range(_WARM_UP):
-                run()
-        torch.cuda.current_stream(self._device).wait_stream(beside)
+        return _Recording(again, states, logits)
+
+
+class _Recorder:
+    """Records on a stream of its own, always the same one: libraries keep a workspace for each stream they see.
+
+    All recordings share their memory for what is only alive within a step. They never run at the same time, and what a
+    step gives is read before the next one.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._stream = torch.cuda.Stream(device)
+        self._pool = torch.cuda.graph_pool_handle()
+
+    def record(self, run: Callable[[], tuple[Tensor, Tensor]]) -> _Recording:
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
-            states, logits = run()
+        # A recording is made on the device that is the current one, which need not be the model's.
+        with torch.cuda.device(self._device):
+            self._stream.wait_stream(torch.cuda.current_stream())
+            try:
+                with torch.cuda.stream(self._stream):
+                    # To run a step several times writes the same keys and values to the same places.
+                    for _ in range(_WARM_UP):
+                        run()
+                    # Meanwhile other threads copy photographs to the device and take memory there, as they may.
+                    with torch.cuda.graph(graph, self._pool, self._stream, capture_error_mode="thread_local"):
+                        states, logits = run()
+            except BaseException:
+                # Memory that belongs to no recording any more can't be shared with the next one.
+                self._pool = torch.cuda.graph_pool_handle()
+                raise
+            torch.cuda.current_stream().wait_stream(self._stream)
         return _Recording(graph.replay, states, logits)
 
 

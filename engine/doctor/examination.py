@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from engine.doctor import files, language
 from engine.doctor.facts import Check, Device, Memory, Part, Report, Skipped, Status, check
-from engine.doctor.machine import fits, list_devices, what_fits
+from engine.doctor.machine import fits, list_devices, runtime, what_fits
 from engine.doctor.memory import estimate
 from engine.doctor.parts import list_parts, outline
 from engine.doctor.selftest import self_test
@@ -23,7 +23,8 @@ from engine.model.tokenizers import TextTokenizer, open_tokenizer
 _SMALL = 100_000_000
 """Parameters up to which random weights are worth a self-test."""
 _SELF_TEST = "self-test"
-_HARMLESS = ("exported mask decoder", "positions")
+_RUNTIME = "ONNX Runtime"
+_HARMLESS = ("exported mask decoder", "positions", _RUNTIME)
 """Checks that a model may fail and still answer."""
 _Value = TypeVar("_Value")
 
@@ -47,6 +48,7 @@ def examine(model: str, *, precision: Precision = Precision.FLOAT32, device: str
         examination = _Examination(source)
         examination.check_files()
     examination.check_language()
+    examination.check_machine()
     memory, devices = examination.memory(), list_devices()
     examination.try_out(model, precision, device, memory, devices)
     fits_ = what_fits(memory, devices)
@@ -90,6 +92,10 @@ class _Examination:
                 self._known_tokenizer(), self._known_config(), self._option("max_position_embeddings")
             ),
         )
+
+    def check_machine(self) -> None:
+        """Check what is installed here."""
+        self._check(_RUNTIME, runtime)
 
     def parts(self) -> tuple[Part, ...]:
         """The parts of the network, if its config is known."""

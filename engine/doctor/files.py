@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import onnxruntime
 import torch
 
 from engine.errors import UsageError
 from engine.masks.decoder import IMAGE_INDEX, LOW_RES, PROMPTS, maps_of
+from engine.masks.onnx_runtime import onnxruntime
 from engine.model.checkpoint import DECODER, MANIFEST, own_state, read_manifest, read_tensors, sha256
 from engine.model.config import ModelConfig
 from engine.model.mglmm import MGLMM

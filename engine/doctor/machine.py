@@ -1,4 +1,4 @@
-"""What this machine has room for."""
+"""What this machine has, and what it has room for."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from pathlib import Path
 import torch
 
 from engine.doctor.facts import Device, Fit, Memory
+from engine.errors import UsageError
+from engine.masks.onnx_runtime import conflict, onnxruntime
+from engine.model.precision import Precision
 
 _ROUNDING = 1.5
 """Activations as measured, over the estimate: allocators round up, libraries keep workspaces."""
@@ -22,6 +25,13 @@ def list_devices() -> tuple[Device, ...]:
             free, _ = torch.cuda.mem_get_info(number)
             found.append(Device(f"cuda:{number}", torch.cuda.get_device_name(number), free))
     return tuple(found)
+
+
+def runtime() -> str:
+    """Whether ONNX Runtime is installed once."""
+    if line := conflict():
+        raise UsageError(line)
+    return f"ONNX Runtime {onnxruntime.__version__}: {', '.join(onnxruntime.get_available_providers())}"
 
 
 def what_fits(memory: Sequence[Memory], devices: Sequence[Device]) -> tuple[Fit, ...]:
@@ -41,10 +51,12 @@ def what_fits(memory: Sequence[Memory], devices: Sequence[Device]) -> tuple[Fit,
 
 
 def fits(need: Memory, device: Device, devices: Sequence[Device]) -> bool:
-    """Whether a device has room; weights come through the memory of the CPU. True where a size is unknown."""
+    """Whether a device has room; what is quantised comes through the CPU's memory. True where a size is unknown."""
     running = need.weights + need.cache + _ROUNDING * need.activations
     if device.free is not None and running > device.free:
         return False
+    if device.name != "cpu" and not Precision(need.precision).quantised:
+        return True
     return all(need.loading <= one.free for one in devices if one.name == "cpu" and one.free is not None)
 
 

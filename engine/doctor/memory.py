@@ -20,7 +20,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from engine.doctor.facts import Memory
-from engine.masks.decoder import maps_of
+from engine.masks import decoder
+from engine.model import pixel_encoder
 from engine.model.checkpoint import own_state
 from engine.model.config import ClipConfig
 from engine.model.embedding import ImageEmbedding
@@ -30,6 +31,8 @@ from engine.model.precision import FULL, Precision, stored_as
 BATCHES = (1, 8, 32)
 _MASKS = 8
 """Masks of one answer."""
+_TOGETHER = (pixel_encoder.TOGETHER, None, max(decoder.TOGETHER.values()) // _MASKS)
+"""Images that the encoders, the prompt's pass and the mask decoder get in a call; None is all."""
 
 
 def estimate(network: MGLMM, prompt: int) -> tuple[Memory, ...]:
@@ -47,8 +50,9 @@ def estimate(network: MGLMM, prompt: int) -> tuple[Memory, ...]:
     for precision in Precision:
         one, two = stages[torch.float32 if precision is Precision.FLOAT32 else torch.bfloat16]
         for batch in BATCHES:
-            # Every stage grows by the same amount with each image.
-            activations = max(a + (batch - 1) * (b - a) for a, b in zip(one, two, strict=True))
+            # Every stage grows by the same amount with each image, as far as it gets them together.
+            rows = (min(batch, most or batch) for most in _TOGETHER)
+            activations = max(a + (n - 1) * (b - a) for a, b, n in zip(one, two, rows, strict=True))
             cache = batch * length * _cache_per_token(network, precision.dtype)
             found.append(Memory(precision, batch, weights[precision], cache, activations, loading[precision]))
     return tuple(found)
@@ -108,7 +112,7 @@ def _calls(network: MGLMM, prompt: int, dtype: torch.dtype, batch: int) -> Itera
     embedded = pixels.new_empty(batch, prompt, language.config.hidden_size)
     # Of four dimensions, so that transformers takes it as it is and does not look at its numbers.
     mask = torch.ones(batch, 1, prompt, prompt, dtype=torch.bool, device="meta")
-    embedding = ImageEmbedding.of([pixels.new_empty(batch, *shape) for shape in maps_of(config).values()])
+    embedding = ImageEmbedding.of([pixels.new_empty(batch, *shape) for shape in decoder.maps_of(config).values()])
     prompts = torch.empty(batch * _MASKS, config.mask_decoder.dim, device="meta")
     index = torch.empty(len(prompts), dtype=torch.long, device="meta")
     return (

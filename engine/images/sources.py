@@ -15,9 +15,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import translate
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
-from engine.errors import UsageError
+from engine.errors import PhotographError, UsageError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 """What counts as a photograph in a folder or behind a pattern, in any case of letters."""
@@ -36,10 +39,25 @@ class Source:
     Attributes:
         path: where it lies.
         file_name: its name in every output: relative to the input root, with `/`.
+        given: the path as the user gave it: on a list to the letter, below a folder behind the folder's own.
     """
 
     path: Path
     file_name: str
+    given: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class InMemory:
+    """A photograph that a program has in memory.
+
+    Attributes:
+        file_name: what it is called in every output.
+        pixels: uint8 `(H, W, 3)`, upright RGB, or why there are none.
+    """
+
+    file_name: str
+    pixels: np.ndarray | PhotographError
 
 
 def find_sources(inputs: Sequence[str], stdin: BinaryIO | None) -> Iterator[Source]:
@@ -95,7 +113,7 @@ class _Input:
     """One input: what to take below the absolute folder `top`.
 
     Attributes:
-        given: as the user wrote it, for messages.
+        given: as the user wrote it.
         top, real: the folder, and the same with all links resolved.
         file: the one name to take, or empty.
         steps: what the names on the way down must match, None for `**`; nothing takes the whole folder.
@@ -124,6 +142,15 @@ class _Input:
             elif step.match(name):
                 after.add(at + 1)
         return self._skip_stars(after)
+
+    def given_path(self, below: str) -> str:
+        """The path of what lies below the top, as a shell would have written it out."""
+        if self.file:
+            return self.given
+        if not self.steps:
+            return os.path.join(self.given, below)
+        path = os.path.join(self.top, below)
+        return path if os.path.isabs(self.given) else os.path.relpath(path)
 
     def accepts(self, state: frozenset[int]) -> bool:
         return len(self.steps) in state
@@ -188,12 +215,12 @@ class _Plan:
             for below in (entry.file,) if entry.file else _walk(entry):
                 if not index or not self._came_before(os.path.join(entry.real, below), index):
                     path = os.path.join(entry.top, below)
-                    yield Source(Path(path), self._name(path))
+                    yield Source(Path(path), self._name(path), entry.given_path(below))
         if self._list is not None:
             empty = True
             for name in _read_list(self._list):
                 empty = False
-                yield Source(Path(name), self._name(os.path.abspath(name)))
+                yield Source(Path(name), self._name(os.path.abspath(name)), name)
             if empty:
                 raise UsageError("the list on stdin is empty: write one file name a line, or separate them by NUL")
 

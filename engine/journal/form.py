@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, get_args
 
 from engine.journal.lines import dump
-from engine.records import RLE, Answer, Failure, GroundedPhrase, Mask, Parent, PhotoRecord, SegCap, Span
+from engine.records import RLE, Answer, Failure, Granularity, GroundedPhrase, Mask, Parent, PhotoRecord, SegCap, Span
+
+_GRANULARITIES = get_args(Granularity)
 
 
-def to_json(entry: PhotoRecord | Failure) -> dict[str, Any]:
+def to_json(entry: PhotoRecord | Failure, path: str | None = None) -> dict[str, Any]:
     """The public form of one photograph, JSON values only.
+
+    One that could not be done has the keys of the others, with nothing in them, and `failure` beside them.
+
+    Args:
+        entry: its answers.
+        path: of its file, as the user gave it; left out where there is none.
 
     Raises:
         ValueError: if a number is not finite.
     """
+    where = {"file_name": entry.file_name} | ({} if path is None else {"path": path})
     if isinstance(entry, Failure):
-        return {"file_name": entry.file_name, "failure": {"stage": entry.stage, "reason": entry.reason}}
-    return {
-        "file_name": entry.file_name,
-        "width": entry.width,
-        "height": entry.height,
-        "segcaps": [_segcap_to_json(segcap) for segcap in entry.segcaps],
-    }
+        failure = {"stage": entry.stage, "reason": entry.reason}
+        return where | {"width": 0, "height": 0, "segcaps": [], "failure": failure}
+    segcaps = [_segcap_to_json(segcap) for segcap in entry.segcaps]
+    return where | {"width": entry.width, "height": entry.height, "segcaps": segcaps}
 
 
 def from_json(value: Mapping[str, Any]) -> PhotoRecord | Failure:
@@ -38,13 +44,35 @@ def from_json(value: Mapping[str, Any]) -> PhotoRecord | Failure:
     return PhotoRecord(value["file_name"], value["width"], value["height"], segcaps)
 
 
-def to_line(entry: PhotoRecord | Failure) -> str:
+def is_photograph(value: Any) -> bool:
+    """Whether `value` has the form of a photograph, so that `from_json` and whatever reads the form can take it.
+
+    It is the form that is checked, not what the texts and numbers say.
+    """
+    try:
+        if "failure" in value:
+            texts = (value["file_name"], value["failure"]["stage"], value["failure"]["reason"])
+            return all(type(text) is str for text in texts)
+        segcaps = value["segcaps"]
+        sizes = [len(segcap["masks"]) for segcap in segcaps]
+        return (
+            type(value["file_name"]) is str
+            and type(value["width"]) is type(value["height"]) is int
+            and type(segcaps) is list
+            and all(_is_segcap(segcap, sizes) for segcap in segcaps)
+        )
+    # Whatever is missing, of another type or another length.
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+        return False
+
+
+def to_line(entry: PhotoRecord | Failure, path: str | None = None) -> str:
     """One photograph as one line of ASCII, newline included, so that any file name survives any encoding.
 
     Raises:
         ValueError: if a number is not finite.
     """
-    return dump(to_json(entry)).decode("ascii") + "\n"
+    return dump(to_json(entry, path)).decode("ascii") + "\n"
 
 
 def _segcap_to_json(segcap: SegCap) -> dict[str, Any]:
@@ -98,3 +126,34 @@ def _mask_from_json(value: Mapping[str, Any]) -> Mask:
     x, y, box_width, box_height = value["bbox"]
     rle = RLE(height, width, value["segmentation"]["counts"])
     return Mask(rle, value["area"], (x, y, box_width, box_height), value["score"])
+
+
+def _is_segcap(value: Mapping[str, Any], sizes: Sequence[int]) -> bool:
+    """Args: a segcap; how many masks each segcap of the photograph has."""
+    segs = []
+    for phrase in value["phrases"]:
+        start, end = phrase["span"]
+        if not (type(phrase["text"]) is str and type(start) is type(end) is int):
+            return False
+        segs += phrase["segs"]
+    masks, parent = value["masks"], value["parent"]
+    return (
+        value["granularity"] in _GRANULARITIES
+        and type(value["instruction"]) is type(value["caption"]) is type(value["answer"]) is str
+        and type(value["truncated"]) is bool
+        and type(masks) is list
+        and all(map(_is_mask, masks))
+        # A phrase for each mask.
+        and sorted(segs) == list(range(len(masks)))
+        and (parent is None or (parent["segcap"] >= 0 and 0 <= parent["seg"] < sizes[parent["segcap"]]))
+    )
+
+
+def _is_mask(value: Mapping[str, Any]) -> bool:
+    height, width = value["segmentation"]["size"]
+    x, y, box_width, box_height = value["bbox"]
+    return (
+        type(value["segmentation"]["counts"]) is str
+        and type(height) is type(width) is type(value["area"]) is int
+        and math.isfinite(x + y + box_width + box_height + value["score"])
+    )

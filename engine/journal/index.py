@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import os
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NoReturn
 
 import numpy as np
 
 from engine.errors import MglmmError
 from engine.journal.content import Fingerprint
-from engine.journal.lines import load, unseal
-from engine.journal.run import RunInfo, Start
+from engine.journal.kinds import PHOTO, Begun, Finished, Foreign, Known, Photograph, Unknown, photograph, read
+from engine.journal.lines import BEGIN, load, unseal
+from engine.journal.regular import open_regular
+from engine.journal.run import VERSION, RunInfo, Start, differences
 
-PHOTO = b',"photo":'
-"""Between what the journal notes and the public form. No text of JSON holds it, as quotes in it are escaped."""
-DONE, FAILED = "done", "failed"
 _BUFFER = 1 << 18
+_LONGEST = 1 << 28
+"""Bytes of a line; what is longer was never one."""
+_NOT_SAID = "no line that is whole says what run it is of"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,19 +44,23 @@ class Place:
 class Index:
     """What a journal holds, found by reading it once from end to end and checking every line.
 
+    A last line without its newline was torn, and counts for nothing. A failure that a run did not meet again, though it
+    went through all inputs, is forgotten: the file is no longer there.
+
     Args:
-        path: of the journal. A last line without its newline was torn, and counts for nothing. A failure that a run
-            did not meet again, though it went through all inputs, is forgotten: the file is no longer there.
+        path: of the journal.
 
     Attributes:
         end: where the last whole line ends.
-        start, first: the newest and the oldest line that a run began with; None if there is none.
+        start, first: the newest and the oldest line that says what a run is; None if none does.
         finished: when all inputs had been gone through, if nothing was begun since.
         since: photographs since `start`.
-        damaged: numbers of lines, from 1, whose checksum is wrong, but for those that are known.
+        damage: lines whose checksum is wrong, but for those that are known: number, from 1, and where it begins.
+        unknown: how many lines are whole but can't be read here.
 
     Raises:
-        MglmmError: if the journal is one of another version.
+        UsageError: if it is no file.
+        MglmmError: if it is one of another version.
         OSError: if it can't be read.
     """
 
@@ -62,13 +70,16 @@ class Index:
         self.first: Start | None = None
         self.start: Start | None = None
         self.finished = ""
-        self.since = 0
+        self.since = self.unknown = 0
+        self.damage: dict[int, int] = {}
+        self._strange = ""  # the first line that is unknown
         self._begun = 0  # where the line of `start` is
+        self._identities: set[str] = set()
         self._names, self._ats, self._offsets, self._states = array("q"), array("q"), array("q"), bytearray()
-        self.damaged: list[int] = []
-        self._file: BinaryIO = path.open("rb", buffering=_BUFFER)
+        self._file: BinaryIO = os.fdopen(open_regular(path), "rb", _BUFFER)
         try:
             self._scan()
+            self.since = int((self._offset_array >= self._begun).sum())
             self._keep_last()
         except BaseException:
             self._file.close()
@@ -89,32 +100,81 @@ class Index:
         return self._states.count(False)
 
     @property
+    def damaged(self) -> list[int]:
+        """Numbers of the lines of `damage`."""
+        return list(self.damage)
+
+    @property
+    def blank(self) -> bool:
+        """Whether a run was cut off before it had said what it is, and nothing else is there."""
+        if self.end:
+            return False
+        self._file.seek(0)
+        return BEGIN.startswith(self._file.read(len(BEGIN)))
+
+    @property
     def info(self) -> RunInfo:
         """The run, from its first start to its end.
 
         Raises:
-            MglmmError: if no line says what it is.
+            MglmmError: if no line that is whole says what it is.
         """
         if self.start is None or self.first is None:
-            raise MglmmError(f"{self.path}: no line that is whole says what run it is of: --fresh starts over")
+            self.require_continuable()
+            raise MglmmError(f"{self.path}: {_NOT_SAID}: run the command that made it again, which says it again")
         return replace(self.start.info, started=self.first.info.started, finished=self.finished)
+
+    def require_continuable(self) -> None:
+        """Refuse a journal that no run can go on with.
+
+        Raises:
+            MglmmError: if neither a line that is whole says what run it is of, nor any of its photographs.
+        """
+        if self.start is None and not self._identity:
+            raise MglmmError(f"{self.path}: {_NOT_SAID}: --fresh starts over")
+
+    def differences(self, info: RunInfo) -> list[str]:
+        """What keeps a run from going on with this journal, in words; nothing if it may.
+
+        Raises:
+            MglmmError: if no run can.
+        """
+        self.require_continuable()
+        if self.start is not None:
+            return differences(self.start.info, info)
+        return [] if self._identity == info.identity else [f"{_NOT_SAID}, but another model or other options"]
+
+    @property
+    def left_aside(self) -> str:
+        """What is to be said of the lines that are unknown; empty if there are none."""
+        if not self.unknown:
+            return ""
+        if self.unknown == 1:
+            return f"{self._strange} was written by a newer version of mglmm: it stays there, and is left out here"
+        return (
+            f"{self._strange} and {self.unknown - 1} more lines were written by a newer version of mglmm: "
+            "they stay there, and are left out here"
+        )
+
+    @property
+    def _identity(self) -> str:
+        """Of the run, as its photographs say it; empty if they don't, or not all the same."""
+        return next(iter(self._identities)) if len(self._identities) == 1 else ""
 
     def find(self, name: str) -> Place | None:
         """The newest line of a photograph."""
         wanted = hash(name)
         at = bisect_left(self._names, wanted)
         while at < len(self._names) and self._names[at] == wanted:
-            head, _ = self._read(self._offsets[at])
-            if head["name"] == name:
-                known = Fingerprint(head["content"], head["stamp"])
-                return Place(head["state"] == DONE, known, self._offsets[at])
+            line = self._read(self._offsets[at])
+            if line.name == name:
+                return Place(line.done, line.known, self._offsets[at])
             at += 1
         return None
 
     def value(self, place: Place) -> dict[str, Any]:
         """The public form of what stands there."""
-        value: dict[str, Any] = load(self._read(place.offset)[1])
-        return value
+        return self._form(place.offset)
 
     def photographs(self) -> Iterator[dict[str, Any]]:
         """The public form of each photograph that was answered, in the order of the inputs."""
@@ -141,59 +201,71 @@ class Index:
         states = np.frombuffer(self._states, np.bool_)
         ats, offsets = np.frombuffer(self._ats, np.int64)[states == done], self._offset_array[states == done]
         for offset in array("q", offsets[np.lexsort((offsets, ats))].tobytes()):
-            self._file.seek(offset)
-            line = self._file.readline()  # checked when the index was made
-            yield load(line[line.index(PHOTO) + len(PHOTO) : -2])
+            yield self._form(offset)
 
     @property
     def _offset_array(self) -> np.ndarray:
         return np.frombuffer(self._offsets, np.int64)
 
-    def _read(self, offset: int) -> tuple[dict[str, Any], bytes]:
+    def _read(self, offset: int) -> Photograph:
+        return photograph(self._line(offset)) or self._changed(offset)
+
+    def _form(self, offset: int) -> dict[str, Any]:
+        """The public form of what stands there; its shape was checked when the index was made."""
+        form: dict[str, Any] = load(self._line(offset).partition(PHOTO)[2][:-1])
+        return form
+
+    def _line(self, offset: int) -> bytes:
         self._file.seek(offset)
-        rest = unseal(self._file.readline())
-        if rest is None:
-            raise MglmmError(
-                f"{self.path}: the line at byte {offset} has changed since it was read: is the disk sound?"
-            )
-        head, _, photo = rest.partition(PHOTO)
-        return load(b"{%b}" % head), photo[:-1]
+        return unseal(self._file.readline(_LONGEST)) or self._changed(offset)
+
+    def _changed(self, offset: int) -> NoReturn:
+        raise MglmmError(f"{self.path}: the line at byte {offset} has changed since it was read: is the disk sound?")
 
     def _scan(self) -> None:
         add_name, add_at, add_offset = self._names.append, self._ats.append, self._offsets.append
         offset = 0
-        for number, line in enumerate(self._file, start=1):
+        for number, line in enumerate(iter(partial(self._file.readline, _LONGEST), b""), start=1):
             rest = unseal(line)
             if rest is None:
-                if not line.endswith(b"\n"):
+                if not line.endswith(b"\n") and len(line) < _LONGEST:
                     break
-                self.damaged.append(number)
-            elif rest.startswith(b'"name":'):
-                head = load(b"{%b}" % rest[: rest.index(PHOTO)])
-                add_name(hash(head["name"]))
-                add_at(head["at"])
+                self.damage[number] = offset
+            elif isinstance(said := read(rest), Photograph):
+                add_name(hash(said.name))
+                add_at(said.at)
                 add_offset(offset)
-                self._states.append(head["state"] == DONE)
-                self.since += 1
+                self._states.append(said.done)
+                if said.identity:  # older lines don't say it
+                    self._identities.add(said.identity)
                 self.finished = ""
             else:
-                self._note(load(b"{" + rest), offset)
+                self._note(said, number, offset)
             offset += len(line)
         self.end = offset
 
-    def _note(self, value: dict[str, Any], offset: int) -> None:
+    def _note(self, said: Begun | Known | Finished | Foreign | Unknown, number: int, offset: int) -> None:
         """A line that is not a photograph's."""
-        if "run" in value:
-            try:
-                self.start = Start.from_json(value)
-            except (KeyError, TypeError) as error:
-                raise MglmmError(f"{self.path} was written by another version of mglmm: {error}") from error
-            self.first = self.first or self.start
-            self.since, self.finished, self._begun = 0, "", offset
-        elif "damaged" in value:
-            self.damaged = [number for number in self.damaged if number not in value["damaged"]]
+        if isinstance(said, Begun):
+            begun = offset if said.offset is None else said.offset
+            if begun != self._begun or self.start is None:  # or it repeats what is known
+                self.start, self._begun, self.finished = said.start, begun, ""
+            self.first = self.first or said.start
+        elif isinstance(said, Known):
+            for line, at in list(self.damage.items()):
+                if at in said.offsets if said.offsets else line in said.numbers:
+                    del self.damage[line]
+        elif isinstance(said, Finished):
+            self.finished = said.at
+        elif isinstance(said, Foreign):
+            which = "a newer" if said.version > VERSION else "an older"
+            raise MglmmError(
+                f"{self.path}: line {number} ('run', version {said.version}) was written by {which} version of mglmm: "
+                "go on with that one, or start over with --fresh"
+            )
         else:
-            self.finished = value["finished"]
+            self._strange = self._strange or f"line {number} ({said.kind!r})"
+            self.unknown += 1
 
     def _keep_last(self) -> None:
         """Sort by name, and of several lines of a photograph keep the last."""
@@ -219,5 +291,4 @@ class Index:
         self._states = bytearray(np.frombuffer(self._states, np.bool_)[order].tobytes())
 
     def _name(self, row: int) -> str:
-        name: str = self._read(self._offsets[row])[0]["name"]
-        return name
+        return self._read(self._offsets[row]).name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -10,12 +11,16 @@ from typing import Self
 from engine.errors import UsageError
 from engine.journal.content import UNKNOWN, Fingerprint
 from engine.journal.form import from_json, to_json
-from engine.journal.index import DONE, FAILED, PHOTO, Index, Place
-from engine.journal.lines import dump, is_torn
+from engine.journal.index import Index, Place
+from engine.journal.kinds import DONE, FAILED, PHOTO
+from engine.journal.lines import dump
 from engine.journal.lock import Lock
-from engine.journal.run import Start, differences, now
+from engine.journal.run import Start, now
 from engine.journal.writer import Writer
 from engine.records import Failure, PhotoRecord
+
+_REPEATED = 100
+"""After the first photograph, and then after each so many, a run says again what it is."""
 
 
 class Journal:
@@ -31,6 +36,7 @@ class Journal:
         path: of the file; its folder must exist, and is locked.
         start: what is about to run; the time is noted by `begin`.
         fresh: leave aside what is there; `begin` takes it away.
+        lock: of the folder, where the caller holds it already.
 
     Attributes:
         index: what was there before, if anything; without what is added since.
@@ -40,16 +46,18 @@ class Journal:
         MglmmError: if another process holds the folder, or the journal can't be read.
     """
 
-    def __init__(self, path: Path, start: Start, *, fresh: bool = False) -> None:
+    def __init__(self, path: Path, start: Start, *, fresh: bool = False, lock: Lock | None = None) -> None:
         self._path = path
         self._start = start
+        self._identity = start.info.identity
         self._fresh = fresh
         self._writer: Writer | None = None
-        self._before = 0
+        self._described: Start = start
+        self._begun = 0
         self.index: Index | None = None
-        self._lock = Lock(path.parent)
+        self._lock = None if lock else Lock(path.parent)
         try:
-            if path.exists() and not fresh:
+            if os.path.lexists(path) and not fresh:
                 self.index = self._open()
         except BaseException:
             self.close()
@@ -81,15 +89,21 @@ class Journal:
         if self._fresh:
             self._path.unlink(missing_ok=True)
         self._writer = Writer(self._path, self.index.end if self.index else 0)
-        info = replace(self._start.info, started=now())
-        self._writer.append(replace(self._start, info=info).to_json())
-        if self.index and self.index.damaged:
-            self._writer.append({"damaged": self.index.damaged})
-        self._before = self._writer.written
+        self._described = replace(self._start, info=replace(self._start.info, started=now()))
+        self._begun = self._writer.end
+        self._writer.note(self._described.to_json())
+        if self.index and self.index.damage:
+            self._writer.note({"damaged": self.index.damaged, "offsets": list(self.index.damage.values())})
         self._writer.sync()
 
     def append(
-        self, entry: PhotoRecord | Failure, *, name: str | None = None, at: int = 0, held: Fingerprint = UNKNOWN
+        self,
+        entry: PhotoRecord | Failure,
+        *,
+        name: str | None = None,
+        at: int = 0,
+        held: Fingerprint = UNKNOWN,
+        path: str | None = None,
     ) -> None:
         """Add one photograph; it outlives this process from here on.
 
@@ -98,6 +112,7 @@ class Journal:
             name: to find it by; its file name without one.
             at: its place in the order of the inputs, and so of the outputs.
             held: what its file held.
+            path: of its file, as the user gave it.
 
         Raises:
             MglmmError: if it can't be written; all that was is safe.
@@ -110,13 +125,17 @@ class Journal:
             "content": held.content,
             "stamp": held.stamp,
             "state": FAILED if isinstance(entry, Failure) else DONE,
+            "of": self._identity,
         }
-        self._writer.append_text(b"%b%b%b}" % (dump(head)[:-1], PHOTO, dump(to_json(entry))))
+        self._writer.append(b"%b%b%b}" % (dump(head)[:-1], PHOTO, dump(to_json(entry, path))))
+        if self._writer.written % _REPEATED == 1:
+            # The line at the beginning may be damaged, or merged with its neighbour.
+            self._writer.note({**self._described.to_json(), "again": self._begun})
 
     @property
     def durable(self) -> int:
         """How many of the photographs added since `begin` are on the disk."""
-        return max(0, self._writer.durable - self._before) if self._writer else 0
+        return self._writer.durable if self._writer else 0
 
     def sync(self) -> None:
         """Bring all that was added to the disk."""
@@ -126,8 +145,7 @@ class Journal:
     def finish(self) -> None:
         """Write down that all inputs were gone through, and bring all to the disk."""
         assert self._writer is not None, "begin comes first"
-        self._writer.append({"finished": now()})
-        self._before += 1
+        self._writer.note({"finished": now()})
         self._writer.sync()
 
     def close(self) -> None:
@@ -138,23 +156,41 @@ class Journal:
         finally:
             if self.index:
                 self.index.close()
-            self._lock.close()
+            if self._lock:
+                self._lock.close()
 
     def _open(self) -> Index | None:
         """What is there, if this run may go on with it; None if it was torn before it said what it is."""
-        index = Index(self._path)
-        if not index.end and is_torn(self._path):
-            index.close()
+        index = open_index(self._path)
+        if index is None:
             return None
         try:
-            different = differences(index.info, self._start.info)
+            different = index.differences(self._start.info)
+            if different:
+                raise UsageError(
+                    f"{self._path.parent} holds a run that is not this one ({'; '.join(different)}): "
+                    "--fresh starts over, another output folder keeps both"
+                )
         except BaseException:
             index.close()
             raise
-        if different:
-            index.close()
-            raise UsageError(
-                f"{self._path.parent} holds a run that is not this one ({'; '.join(different)}): "
-                "--fresh starts over, another output folder keeps both"
-            )
         return index
+
+
+def open_index(path: Path) -> Index | None:
+    """What a journal holds that a run can go on with; None if it was torn before it said what it is.
+
+    Raises:
+        UsageError, MglmmError: see `Index`, and if no run can go on with it.
+        OSError: if it can't be read.
+    """
+    index = Index(path)
+    try:
+        if index.blank:
+            index.close()
+            return None
+        index.require_continuable()
+    except BaseException:
+        index.close()
+        raise
+    return index

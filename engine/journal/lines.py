@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import json
 import zlib
-from pathlib import Path
 from typing import Any
 
 import orjson
 
-_BEGIN = b'{"crc":"'
-_BEFORE = len(_BEGIN) + len('00000000",')
+BEGIN = b'{"crc":"'
+_BEFORE = len(BEGIN) + len('00000000",')
 
 # What orjson does not take: text that is not UTF-8, such as the undecodable bytes of a file name.
 _encode = json.JSONEncoder(ensure_ascii=True, allow_nan=False, check_circular=False, separators=(",", ":")).encode
@@ -38,12 +37,16 @@ def load(text: bytes) -> Any:
     """The inverse of `dump`.
 
     Raises:
-        ValueError: if it is not JSON.
+        ValueError: if it is not JSON, or nested too deep to be any of ours.
     """
     try:
         return orjson.loads(text)
     except ValueError:
+        pass
+    try:
         return json.loads(text)
+    except RecursionError as error:
+        raise ValueError("nested too deep") from error
 
 
 def seal(text: bytes) -> bytes:
@@ -57,9 +60,3 @@ def unseal(line: bytes) -> bytes | None:
     rest = line[_BEFORE:-1]
     intact = line[:_BEFORE] == b'{"crc":"%08x",' % zlib.crc32(rest) and line[-1:] == b"\n"
     return rest if intact else None
-
-
-def is_torn(path: Path) -> bool:
-    """Whether a file without a whole line may be the beginning of one."""
-    with path.open("rb") as file:
-        return _BEGIN.startswith(file.read(len(_BEGIN)))

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sys
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import BinaryIO, Self
 
-from engine.errors import MglmmError
+from engine.errors import MglmmError, UsageError
+from engine.journal.regular import open_regular
 
 LOCK = ".lock"
 """The file in the folder."""
+_OURS = re.compile(rb"[0-9\0]*\s*")
+"""A process's number; after a power cut, some systems have zeros in its place."""
+_LONGEST = 32
 _BYTE = 1 << 30
 """On Windows, where a locked byte can't be read, one behind the process's number is locked."""
 
@@ -25,13 +30,14 @@ class Lock:
         folder: must exist.
 
     Raises:
+        UsageError: if what has the lock's name is not one.
         MglmmError: if another process has it, or the file system knows no locks.
     """
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / LOCK
         while True:
-            self._file = self._path.open("a+b")
+            self._file = _open(self._path, os.O_RDWR | os.O_CREAT)
             try:
                 _take(self._file.fileno())
             except OSError as error:
@@ -42,6 +48,7 @@ class Lock:
                 break
             # The one before has let go of it and taken the file away, between our opening and locking it.
             self._file.close()
+        self._file.seek(0)
         self._file.truncate(0)
         self._file.write(b"%d\n" % os.getpid())
         self._file.flush()
@@ -65,7 +72,7 @@ class Lock:
 
     def _holder(self) -> str:
         self._file.seek(0)
-        return self._file.read(32).decode("ascii", "replace").strip()
+        return self._file.read(_LONGEST).decode("ascii", "replace").strip()
 
     def _is_still_there(self) -> bool:
         try:
@@ -77,15 +84,25 @@ class Lock:
 def holder(folder: Path) -> str | None:
     """The number of the process that has a folder; None if none has. Nothing is changed."""
     try:
-        file = (folder / LOCK).open("rb")
-    except OSError:
+        file = _open(folder / LOCK, os.O_RDONLY)
+    except (OSError, UsageError):
         return None
     with file:
         try:
             _take(file.fileno())
         except OSError:
-            return file.read(32).decode("ascii", "replace").strip() or "unknown"
+            return file.read(_LONGEST).decode("ascii", "replace").strip() or "unknown"
     return None
+
+
+def _open(path: Path, flags: int) -> BinaryIO:
+    """A lock, or nothing yet; whatever else has its name is somebody's, and would be overwritten."""
+    file: BinaryIO = os.fdopen(open_regular(path, flags), "rb" if flags == os.O_RDONLY else "r+b", 0)
+    if os.fstat(file.fileno()).st_nlink > 1 or not _OURS.fullmatch(file.read(_LONGEST + 1)):
+        file.close()
+        raise UsageError(f"{path} is not a lock of mglmm: take it away, or choose another folder")
+    file.seek(0)
+    return file
 
 
 def _refusal(folder: Path, holder: str, error: OSError) -> MglmmError:

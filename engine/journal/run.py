@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ VERSION = 2
 
 _FREE = frozenset({"batch_size", "max_pixels"})
 """Options that no answer depends on."""
+_DIGITS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,13 @@ class RunInfo:
     options: Mapping[str, Any] = field(default_factory=dict)
     started: str = ""
     finished: str = ""
+
+    @property
+    def identity(self) -> str:
+        """A hash of what answers depend on: that of two runs is equal where one may go on with the other."""
+        options = load(dump(self.options))
+        chosen = sorted((name, value) for name, value in options.items() if name not in _FREE and value is not None)
+        return hashlib.sha256(dump([self.model_hash, chosen])).hexdigest()[:_DIGITS]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +62,21 @@ class Start:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Start:
-        """The inverse of `to_json`.
+        """The inverse of `to_json`; keys that it does not know are left aside.
 
         Raises:
-            KeyError, TypeError: if it is of another version.
+            KeyError, TypeError, ValueError: if it has another shape.
         """
-        run = dict(value["run"])
-        if run.pop("version") != VERSION:
-            raise TypeError(f"not of version {VERSION}")
-        return cls(RunInfo(**run["info"]), tuple(run["inputs"]), run["folder"])
+        run = value["run"]
+        texts = {name: run["info"][name] for name in ("tool", "model", "model_hash", "started", "finished")}
+        options, inputs, folder = run["info"]["options"], tuple(run["inputs"]), run["folder"]
+        if not (
+            isinstance(options, dict) and all(isinstance(text, str) for text in (*texts.values(), *inputs, folder))
+        ):
+            raise TypeError("not what a run is described by")
+        if texts["started"]:
+            datetime.fromisoformat(texts["started"])
+        return cls(RunInfo(options=options, **texts), inputs, folder)
 
 
 def differences(before: RunInfo, after: RunInfo) -> list[str]:

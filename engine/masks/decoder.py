@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import numpy as np
-import onnxruntime
 import torch
 from torch import Tensor
 
 from engine.errors import UsageError
+from engine.masks.onnx_runtime import onnxruntime
 from engine.model.checkpoint import Checkpoint
 from engine.model.config import ModelConfig
 from engine.model.embedding import ImageEmbedding
@@ -25,8 +25,8 @@ Backend = Literal["onnx", "torch"]
 EMBEDDINGS, PROMPTS, IMAGE_INDEX = "image_embeddings", "prompt_vectors", "image_index"
 HIGH_RES = ("high_res_0", "high_res_1")
 LOW_RES = "low_res_masks"
-_ON_CPU = 8
-"""Masks in a call there: more are no faster each, and take more memory."""
+TOGETHER = {"cpu": 8, "cuda": 32}
+"""Masks in a call on a kind of device: more are no faster each, and take more memory."""
 
 
 def maps_of(config: ModelConfig) -> dict[str, tuple[int, int, int]]:
@@ -56,7 +56,9 @@ class TorchMaskDecoder:
     @torch.inference_mode()
     def __call__(self, embedding: ImageEmbedding, prompts: Tensor, image_index: Tensor) -> Tensor:
         """See `MaskDecoder`."""
-        return self._head(embedding, prompts, image_index)
+        step = TOGETHER.get(prompts.device.type, TOGETHER["cpu"])
+        parts = zip(prompts.split(step), image_index.split(step), strict=True)
+        return torch.cat([self._head(embedding, *part) for part in parts])
 
 
 class OnnxMaskDecoder:
@@ -77,7 +79,6 @@ class OnnxMaskDecoder:
         options.intra_op_num_threads = torch.get_num_threads()
         # Below errors, ONNX Runtime prints remarks about its own providers.
         options.log_severity_level = 3
-        self._together: int | None = None
         self._device = torch.device("cpu")
         providers: list[Any] = ["CPUExecutionProvider"]
         if device.type == "cuda" and "CUDAExecutionProvider" in onnxruntime.get_available_providers():
@@ -86,7 +87,7 @@ class OnnxMaskDecoder:
         else:
             # The arena keeps what the largest call needed, and grows with each new number of masks.
             options.enable_cpu_mem_arena = options.enable_mem_pattern = False
-            self._together = _ON_CPU
+        self._together = TOGETHER[self._device.type]
         try:
             self._session = onnxruntime.InferenceSession(str(path), options, providers=providers)
         except Exception as error:  # ONNX Runtime's exceptions have no public base class
@@ -106,9 +107,8 @@ class OnnxMaskDecoder:
         vectors = prompts.to(self._device, torch.float32).contiguous()
         index = image_index.to(self._device).contiguous()
         low_res = torch.empty(len(vectors), side, side, device=self._device)
-        step = self._together or max(1, len(vectors))
-        for start in range(0, len(vectors), step):
-            part = slice(start, start + step)
+        for start in range(0, len(vectors), self._together):
+            part = slice(start, start + self._together)
             self._call(images, vectors[part], index[part], low_res[part])
         return low_res
 

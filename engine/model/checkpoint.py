@@ -24,7 +24,7 @@ from engine.model.config import ModelConfig
 from engine.model.mask_head import MaskHead
 from engine.model.mglmm import MGLMM, build_mask_head
 from engine.model.pixel_encoder import for_inference
-from engine.model.precision import Precision, place, require, stored_as
+from engine.model.precision import Precision, loaded_to, place, require, stored_as, within_memory
 from engine.model.sources import RandomModel, find
 from engine.model.tokenizers import FILES as TOKENIZER_FILES
 from engine.model.tokenizers import TextTokenizer, open_tokenizer
@@ -100,7 +100,8 @@ def load(model: str, *, precision: Precision = Precision.FLOAT32, device: str = 
         network = MGLMM(config)
     if tokenizer.size > (rows := network.language_model.config.vocab_size):
         raise UsageError(f"{folder}: the tokenizer has {tokenizer.size} tokens, config.json asks for {rows}")
-    _load_weights(network, folder, precision)
+    with within_memory(config.name, precision, device):
+        _load_weights(network, folder, precision, device=loaded_to(precision, device))
     network.language_model.tie_weights()
     if precision.quantised and (folder / adapter.ADAPTER_CONFIG).is_file():
         raise UsageError(
@@ -137,18 +138,21 @@ def load_mask_head(folder: Path) -> tuple[ModelConfig, MaskHead]:
     config = read_config(folder / CONFIG)
     _check_fit(folder, config)
     head = build_mask_head(config)
-    _load_weights(head, folder, Precision.FLOAT32, HEAD)
+    _load_weights(head, folder, Precision.FLOAT32, prefix=HEAD)
     return config, head.eval()
 
 
 def _random(source: RandomModel, precision: Precision, device: str) -> Checkpoint:
-    """A network as large as the real one, to measure with; its answers mean nothing."""
+    """A network as large as the real one, to measure with; its answers mean nothing, and differ between devices."""
     with torch.random.fork_rng(devices=[]), init_empty_weights(include_buffers=False):
         torch.manual_seed(0)  # SAM's position encoding is a drawn buffer
         network = MGLMM(source.config)
-    draws = torch.Generator().manual_seed(0)
+    # Drawn where they will lie: a CPU takes minutes for seven billion.
+    where = torch.device(loaded_to(precision, device))
+    draws = torch.Generator(where).manual_seed(0)
     for name, empty in list(network.named_parameters()):
-        drawn = torch.empty(empty.shape, dtype=stored_as(name, empty.dtype, precision))
+        with within_memory(source.config.name, precision, device):
+            drawn = torch.empty(empty.shape, dtype=stored_as(name, empty.dtype, precision), device=where)
         if empty.dim() > 1:
             drawn.normal_(std=0.02, generator=draws)
         else:
@@ -232,17 +236,20 @@ def _own(model: MGLMM, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return own
 
 
-def _load_weights(module: nn.Module, folder: Path, precision: Precision, prefix: str = "") -> None:
+def _load_weights(
+    module: nn.Module, folder: Path, precision: Precision, *, device: str = "cpu", prefix: str = ""
+) -> None:
     """Put the stored tensors in the place of the module's, one at a time; `_check_fit` comes before.
 
     Args:
         module: its tensors may be empty.
         folder: of the model.
         precision: of the weights in memory.
+        device: where they lie.
         prefix: what the stored names of this module begin with; other tensors are left alone.
     """
     for _, name, tensor in read_tensors(folder, prefix):
-        _assign(module, name.removeprefix(prefix), tensor.to(stored_as(name, tensor.dtype, precision)))
+        _assign(module, name.removeprefix(prefix), tensor.to(device, stored_as(name, tensor.dtype, precision)))
 
 
 def _check_fit(folder: Path, config: ModelConfig) -> None:

@@ -137,8 +137,8 @@ def forward(
         values[which[:, None], :, positions] = value
         attended = F.scaled_dot_product_attention(
             query,
-            keys[slots][:, :, :seen],
-            values[slots][:, :, :seen],
+            keys[slots, :, :seen],
+            values[slots, :, :seen],
             attn_mask=visible,
             enable_gqa=query.shape[1] != keys.shape[1],
         )

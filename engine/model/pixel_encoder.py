@@ -20,6 +20,9 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from engine.model.config import PyramidConfig, SamEncoderConfig
 from engine.model.embedding import ImageEmbedding
 
+TOGETHER = 8
+"""Photographs in a call of the encoders: more are no faster each, and SAM's attention takes gigabytes for each."""
+
 
 @dataclass(frozen=True, slots=True)
 class PixelFeatures:
@@ -158,6 +161,7 @@ def _fuse_batch_norm(module: nn.Module) -> None:
 
 
 __all__ = [
+    "TOGETHER",
     "PixelFeatures",
     "Pyramid",
     "SamPixelEncoder",

@@ -7,6 +7,8 @@ makes prompts of states and masks of prompts is small, decides where borders run
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 
 import torch
@@ -84,8 +86,26 @@ def require(precision: Precision, device: str) -> None:
             raise UsageError(f"{precision} needs bitsandbytes: pip install 'mglmm[quantize]'") from error
 
 
+def loaded_to(precision: Precision, device: str) -> str:
+    """Where weights are put as they are read: what is quantised is so on its way from the CPU to its device."""
+    return "cpu" if precision.quantised else device
+
+
+@contextmanager
+def within_memory(name: str, precision: Precision, device: str) -> Iterator[None]:
+    """Weights come to their device.
+
+    Raises:
+        UsageError: if its memory does not do.
+    """
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise UsageError(f"{device} has too little memory for {name} in {precision}") from error
+
+
 def place(network: MGLMM, precision: Precision, device: str) -> None:
-    """Move a loaded network to its device, its language model quantised if asked for; `require` comes before.
+    """Move what of a loaded network is not there yet to its device, its language model quantised if asked for.
 
     Raises:
         UsageError: if the device's memory does not do, or the layers can't be quantised so.
@@ -96,10 +116,8 @@ def place(network: MGLMM, precision: Precision, device: str) -> None:
             _quantise(layers, precision)
         else:
             _quantise_on_cpu(layers)
-    try:
+    with within_memory(network.config.name, precision, device):
         network.to(device)
-    except torch.OutOfMemoryError as error:
-        raise UsageError(f"{device} has too little memory for {network.config.name} in {precision}") from error
 
 
 def _needs_library(precision: Precision, device: str) -> bool:

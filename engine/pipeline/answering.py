@@ -13,12 +13,14 @@ from torch import Tensor
 
 from engine.decoding.generator import Generated, Generator, Request, Sampling
 from engine.decoding.sequence import PromptWriter, Turn
+from engine.decoding.step import is_recordable
 from engine.errors import UsageError
 from engine.images.transforms import Views, region_boxes
 from engine.masks.decoder import MaskDecoder
 from engine.masks.postprocess import low_res_areas
 from engine.model.checkpoint import Checkpoint
 from engine.model.embedding import ImageEmbedding
+from engine.model.pixel_encoder import TOGETHER
 from engine.records import Answer, Granularity, Mask, Parent, SegCap
 from engine.text import granularity
 from engine.text.grammar import parse
@@ -128,7 +130,9 @@ class Answerer:
             slots,
             self._stages,
             # Layers that look at their numbers can't be recorded.
-            recorded=self._device.type == "cuda" and not checkpoint.precision.quantised,
+            recorded=self._device.type == "cuda"
+            and not checkpoint.precision.quantised
+            and is_recordable(checkpoint.model.language_model),
         )
         self._decoder = decoder
         self._limit = limit
@@ -157,11 +161,11 @@ class Answerer:
     @torch.inference_mode()
     def encode(self, views: Sequence[Views]) -> list[Encoded]:
         """Both encoders and the projector, for several photographs in one call."""
+        encoded: list[Encoded] = []
         with self._stages.measure("encode", len(views)):
-            pixels = self._stacked([view.pixels for view in views])
-            features = self._model.image_features(self._pixel_encoder(pixels), self._clip(views))
-            assert features.embedding is not None  # the pixel view was given
-            return [Encoded(*pair) for pair in zip(features.tokens, features.embedding.split(), strict=True)]
+            for start in range(0, len(views), TOGETHER):
+                encoded += self._encoded(views[start : start + TOGETHER])
+        return encoded
 
     def request(self, photograph: Encoded, asked: Asked) -> Request:
         """A question about a photograph, for the generator."""
@@ -207,6 +211,12 @@ class Answerer:
             (text,) = self.generator.generate(self._writer.prefix, tokens, [ids], self._limit, [regions])
             answers += self.finish([Draft(Asked("custom", question), photograph, text)])
         return answers
+
+    def _encoded(self, views: Sequence[Views]) -> list[Encoded]:
+        pixels = self._stacked([view.pixels for view in views])
+        features = self._model.image_features(self._pixel_encoder(pixels), self._clip(views))
+        assert features.embedding is not None  # the pixel view was given
+        return [Encoded(*pair) for pair in zip(features.tokens, features.embedding.split(), strict=True)]
 
     def _clip(self, views: Sequence[Views]) -> Tensor | None:
         clips = [view.clip for view in views if view.clip is not None]

@@ -1,19 +1,22 @@
 """How many answers are written together, where nobody says it.
 
 On the CPU that is a fixed number. A CUDA device gets as many as its memory holds: one photograph and then two are
-taken as far as a token, and what the second one adds is what each further one will.
+taken as far as a token, and what the second one adds is what each further one will. Only the encoders never get more
+than a few photographs at a time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from engine.images.transforms import make_views
 from engine.model.config import ModelConfig
-from engine.pipeline.answering import Answerer, Asked
+from engine.model.pixel_encoder import TOGETHER
+from engine.pipeline.answering import Answerer, Asked, Encoded
 
 ON_CPU = 8
 """More together are hardly faster there, and take more memory."""
@@ -21,6 +24,14 @@ MOST = 128
 """A step takes longer with more; the first answers should not wait for ever."""
 _SHARE = 0.85
 """Of the free memory; the mask decoder and what libraries take besides need the rest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Peaks:
+    """Bytes held at the most for some photographs: while they are encoded, and while they are answered."""
+
+    encoding: int
+    answering: int
 
 
 def batch_size(config: ModelConfig, device: torch.device, answerer: Callable[[int], Answerer]) -> int:
@@ -34,15 +45,19 @@ def batch_size(config: ModelConfig, device: torch.device, answerer: Callable[[in
     if device.type != "cuda":
         return ON_CPU
 
-    def peak(rows: int) -> int:
+    def peaks(rows: int) -> Peaks:
         torch.cuda.empty_cache()
-        torch.cuda.reset_peak_memory_stats(device)
         before = torch.cuda.memory_allocated(device)
-        take_a_token(answerer(rows), config, rows)
-        return torch.cuda.max_memory_allocated(device) - before
+        one = answerer(rows)
+        torch.cuda.reset_peak_memory_stats(device)
+        photographs = encode_blank(one, config, rows)
+        encoding = torch.cuda.max_memory_allocated(device) - before
+        torch.cuda.reset_peak_memory_stats(device)
+        take_a_token(one, photographs)
+        return Peaks(encoding, torch.cuda.max_memory_allocated(device) - before)
 
     try:
-        one, two = peak(1), peak(2)
+        one, two = peaks(1), peaks(2)
     except torch.OutOfMemoryError:
         return 1
     torch.cuda.empty_cache()
@@ -50,22 +65,33 @@ def batch_size(config: ModelConfig, device: torch.device, answerer: Callable[[in
     return largest(int(_SHARE * free), one, two)
 
 
-def take_a_token(answerer: Answerer, config: ModelConfig, rows: int) -> None:
-    """Take so many blank photographs, all at once, as far as the first token of their answers."""
+def encode_blank(answerer: Answerer, config: ModelConfig, rows: int) -> list[Encoded]:
+    """Encode so many blank photographs."""
     side = config.pixel_encoder.image_size
-    views = make_views(np.zeros((side, side, 3), np.uint8), config)
+    return answerer.encode([make_views(np.zeros((side, side, 3), np.uint8), config)] * rows)
+
+
+def take_a_token(answerer: Answerer, photographs: Sequence[Encoded]) -> None:
+    """Take photographs, all at once, as far as the first token of their answers."""
     asked = Asked("custom", "Describe all the objects in the image.")
-    encoded = answerer.encode([views] * rows)
-    answerer.generator.start([answerer.request(photograph, asked) for photograph in encoded])
+    answerer.generator.start([answerer.request(photograph, asked) for photograph in photographs])
     answerer.generator.step()
 
 
-def largest(budget: int, one: int, two: int) -> int:
-    """The most photographs whose memory fits.
+def largest(budget: int, one: Peaks, two: Peaks) -> int:
+    """The most photographs whose memory fits; those that come are encoded while all others are answered.
 
     Args:
         budget: bytes.
-        one, two: bytes that one photograph takes, and two together.
+        one, two: what one photograph takes, and two together.
     """
-    each = max(1, two - one)
-    return max(1, min(MOST, 1 + (budget - one) // each))
+
+    def needed(rows: int) -> int:
+        encoding = _line(one.encoding, two.encoding, min(rows, TOGETHER))
+        return encoding + _line(one.answering, two.answering, rows)
+
+    return max((rows for rows in range(1, MOST + 1) if needed(rows) <= budget), default=1)
+
+
+def _line(one: int, two: int, rows: int) -> int:
+    return one + (rows - 1) * max(0, two - one)

@@ -13,14 +13,14 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 
 from engine.decoding.generator import Sampling
 from engine.errors import PhotographError, UsageError
 from engine.images.decode import MAX_PIXELS
-from engine.images.sources import Source
+from engine.images.sources import InMemory, Source
 from engine.images.transforms import Views, make_views, read_views
 from engine.masks.decoder import Backend, open_mask_decoder
 from engine.masks.postprocess import shifted, to_masks
@@ -35,6 +35,7 @@ from engine.timing import Stages
 
 Wanted = Literal["panoptic", "fine", "both"]
 Outcome = tuple[Source, PhotoRecord | Failure]
+_Photograph = TypeVar("_Photograph", bound=Source | InMemory)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,7 @@ class Options:
         temperature: 0 is greedy decoding.
         seed: of sampling.
         forced: every answer is as long as it may be; to measure with.
+        seg_every: as of `Sampling`; to measure with.
         decoder: what runs the mask decoder.
         max_pixels: larger photographs are refused.
     """
@@ -65,6 +67,7 @@ class Options:
     temperature: float = 0.0
     seed: int = 0
     forced: bool = False
+    seg_every: int | None = None
     decoder: Backend = "onnx"
     max_pixels: int = MAX_PIXELS
 
@@ -81,6 +84,11 @@ class Options:
         if self.label is not None:
             return Asked("fine", instruction(Task.FINE_SEGCAP, label=self.label, families=families))
         return Asked("panoptic", instruction(Task.PANOPTIC_SEGCAP, families=families))
+
+    @property
+    def sampling(self) -> Sampling:
+        """How tokens are chosen."""
+        return Sampling(self.temperature, self.seed, self.forced, self.seg_every)
 
     @property
     def children(self) -> int:
@@ -119,7 +127,7 @@ class Pipeline:
             return Answerer(
                 checkpoint,
                 decoder,
-                Sampling(self._options.temperature, self._options.seed, self._options.forced),
+                self._options.sampling,
                 self._options.max_new_tokens or checkpoint.config.max_new_tokens,
                 slots,
                 stages,
@@ -128,7 +136,9 @@ class Pipeline:
         self.batch_size = self._options.batch_size or batch_size(checkpoint.config, checkpoint.device, answerer)
         self._answerer = answerer(self.batch_size, self._stages)
 
-    def run(self, sources: Iterable[Source], *, in_order: bool = True) -> Generator[Outcome, None, None]:
+    def run(
+        self, sources: Iterable[_Photograph], *, in_order: bool = True
+    ) -> Generator[tuple[_Photograph, PhotoRecord | Failure], None, None]:
         """One outcome per source; a photograph that can't be done gives a `Failure`.
 
         Without `in_order`, an outcome comes as soon as it is there, and none is lost with the program that could have
@@ -139,7 +149,7 @@ class Pipeline:
         scheduler = Scheduler(self._answerer, first, options.children, self.batch_size, self._stages)
         behind = 2 * self.batch_size
         with ThreadPoolExecutor(2, "decode") as openers, ThreadPoolExecutor(2, "finish") as finishers:
-            inside: dict[int, tuple[Source, Views | PhotographError]] = {}
+            inside: dict[int, tuple[_Photograph, Views | PhotographError]] = {}
             done: dict[int, Future[PhotoRecord] | Failure] = {}
 
             def opened() -> Iterator[Opened]:
@@ -191,14 +201,21 @@ class Pipeline:
             for answered in self._answerer.converse(views, questions, boxes)
         )
 
-    def _open(self, source: Source) -> Views | PhotographError:
+    def _open(self, source: Source | InMemory) -> Views | PhotographError:
         with self._stages.measure("decode"):
             try:
-                return self._answerer.upload(read_views(source.path, self._config, max_pixels=self._options.max_pixels))
+                return self._answerer.upload(self._views(source))
             except PhotographError as error:
                 return error
 
-    def _record(self, source: Source, views: Views, answers: list[Answered]) -> PhotoRecord:
+    def _views(self, source: Source | InMemory) -> Views:
+        if isinstance(source, Source):
+            return read_views(source.path, self._config, max_pixels=self._options.max_pixels)
+        if isinstance(source.pixels, PhotographError):
+            raise source.pixels
+        return make_views(source.pixels, self._config)
+
+    def _record(self, source: Source | InMemory, views: Views, answers: list[Answered]) -> PhotoRecord:
         side = self._config.pixel_encoder.image_size
         if self._options.only_children:
             answers = [answer.orphan() for answer in answers[1:]]
@@ -209,12 +226,12 @@ class Pipeline:
 
 def _ahead(
     pool: ThreadPoolExecutor,
-    work: Callable[[Source], Views | PhotographError],
-    sources: Iterable[Source],
+    work: Callable[[_Photograph], Views | PhotographError],
+    sources: Iterable[_Photograph],
     depth: int,
-) -> Iterator[tuple[Source, Views | PhotographError]]:
+) -> Iterator[tuple[_Photograph, Views | PhotographError]]:
     """Work on up to `depth` sources ahead of the one that is asked for; order is kept."""
-    waiting: deque[tuple[Source, Future[Views | PhotographError]]] = deque()
+    waiting: deque[tuple[_Photograph, Future[Views | PhotographError]]] = deque()
     for source in sources:
         waiting.append((source, pool.submit(work, source)))
         if len(waiting) > depth:

@@ -9,7 +9,7 @@ Source: the task table of MGLMM (arXiv 2409.13407); the `llava_v1` template is t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -127,7 +127,17 @@ class Box:
 
     def __post_init__(self) -> None:
         if not (0 <= self.left < self.right <= 1 and 0 <= self.top < self.bottom <= 1):
-            raise ValueError(f"not a box inside the image: {self}")
+            raise ValueError(f"not a box inside the image: {self!r}")
+
+    @classmethod
+    def of_pixels(cls, corner_and_size: Sequence[float], height: int, width: int) -> Box:
+        """A region `x, y, width, height` in pixels of an image of `height x width`.
+
+        Raises:
+            ValueError: if it is none inside the image.
+        """
+        x, y, box_width, box_height = corner_and_size
+        return cls(x / width, y / height, (x + box_width) / width, (y + box_height) / height)
 
     def __str__(self) -> str:
         """The box as an instruction writes it: left, top, right, bottom in percent of the image."""

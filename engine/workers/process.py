@@ -38,7 +38,8 @@ if TYPE_CHECKING:
 _AHEAD = 2
 """Sources that lie ready in a worker before it asks for them, so that it need not wait for the parent."""
 _PATIENCE = 5.0  # seconds for a dead process to be gone
-_PARENTS = (signal.SIGINT, signal.SIGTERM)
+_HANG_UP: set[signal.Signals] = set() if sys.platform == "win32" else {signal.SIGHUP}
+_PARENTS = {signal.SIGINT, signal.SIGTERM} | _HANG_UP
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,14 +244,16 @@ class Seat:
 
 @contextmanager
 def _no_interrupt() -> Iterator[None]:
-    """Processes started here hear no Ctrl-C or SIGTERM, not even before `work` begins; this one hears it afterwards."""
+    """Processes started here hear no Ctrl-C, SIGTERM or SIGHUP, not even before `work` begins; this one hears it
+    afterwards."""
     if sys.platform == "win32":
         yield
         return
-    # Started with the first process otherwise, and lifts the block.
-    resource_tracker.ensure_running()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _PARENTS)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _HANG_UP)
     try:
+        # Started with the first process otherwise; it lifts the block of the two signals that it knows how to ignore.
+        resource_tracker.ensure_running()
+        signal.pthread_sigmask(signal.SIG_BLOCK, _PARENTS)
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from mglmm_cli import __version__
+from engine import __version__
 from mglmm_cli.options import open_model
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ def run(name: str, given: Mapping[str, Any]) -> None:
     from mglmm_cli.eval.table import print_differences, print_report
     from trainer.benchmarks.benchmark import Scoring
     from trainer.benchmarks.compare import compare
+    from trainer.benchmarks.left_out import noted
     from trainer.benchmarks.published import row
     from trainer.benchmarks.registry import Selection, open_benchmark
     from trainer.benchmarks.results import RESULTS, Stored, read_result, write_result
@@ -68,10 +69,10 @@ def run(name: str, given: Mapping[str, Any]) -> None:
     if given["write_predictions"]:
         opened.write(given["write_predictions"], answers.by_id)
     scoring = Scoring(given["protocol"], similarity, given.get("spice", False))
-    report = opened.benchmark.score(answers.by_id, scoring)
+    report = noted(opened.benchmark.score(answers.by_id, scoring), opened.left_out)
     baseline = opened.benchmark.score(opened.baseline, scoring).scores if opened.baseline else {}
     # Neither a part of a set nor a truth out of the predictions is what the paper scored.
-    whole = given["limit"] is None and given["data"] is not None
+    whole = given["limit"] is None and given["data"] is not None and not opened.left_out.total
     paper = row(name, chosen.dataset, chosen.split) if whole else {}
     scored = _scored(chosen, given, opened, answers, similarity)
     title = " ".join(part for part in (name, chosen.dataset, chosen.task, chosen.split, given["protocol"]) if part)

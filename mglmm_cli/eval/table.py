@@ -67,7 +67,8 @@ def print_differences(found: Sequence[Difference]) -> None:
 
 
 def _percent(value: float | None) -> str:
-    return "" if value is None else f"{100 * value:.2f}"
+    # pycocotools says -1 where no true mask is of a size.
+    return "" if value is None or value == -1 else f"{100 * value:.2f}"
 
 
 def _reasons(missing: Mapping[str, str]) -> list[str]:

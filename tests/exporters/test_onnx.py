@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 import pytest
 import torch
 
 from engine.images.transforms import Frame
 from engine.masks.decoder import OnnxMaskDecoder, TorchMaskDecoder, maps_of
+from engine.masks.onnx_runtime import onnxruntime
 from engine.masks.postprocess import upscale
 from engine.model.checkpoint import Checkpoint, load, save
 from engine.model.embedding import ImageEmbedding

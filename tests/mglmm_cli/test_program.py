@@ -10,9 +10,10 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from mglmm_cli import __version__
+from engine import __version__
 from mglmm_cli.lazy import LazyGroup
 from mglmm_cli.main import cli
+from mglmm_cli.options import warn_of_runtime
 
 HEAVY = ("torch", "numpy", "transformers", "PIL", "onnxruntime", "pydantic", "rich", "trainer", "exporters")
 
@@ -161,3 +162,13 @@ def test_a_photograph_that_cannot_be_asked_about(tmp_path: Path) -> None:
     assert done.returncode == 3
     assert done.stderr.count("\n") == 1
     assert "broken.jpg: open: " in done.stderr
+
+
+def test_onnx_runtime_that_lost_its_cuda_is_named_where_cuda_is_asked_for(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.masks.onnx_runtime.conflict", lambda: "both are installed")
+    warn_of_runtime("cpu", "cpu")
+    assert capsys.readouterr().err == ""
+    warn_of_runtime("cpu", "cuda:1", "cuda:2")
+    assert capsys.readouterr().err == "mglmm: both are installed\n"

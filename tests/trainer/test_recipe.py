@@ -19,7 +19,10 @@ def _write(folder: Path, old: str, new: str, shipped: str = "nano") -> Path:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("batch_size:", "batchsize:", "batch"),
+        ("batch_size:", "batchsize:", "batchsize: no such key; did you mean 'batch_size'?"),
+        ("preset: nano", "preset: nano\n  modell: nano", "start.modell: no such key; did you mean 'model'?"),
+        ("align: 1.0", "align: 1.0, zzz: 1", "loss.zzz: no such key; there are text, bce, dice"),
+        ("seed: 0", "seed: 0\nvalidation: {every: 1, records: [{pth: x}]}", "validation.records.0.pth: .*'path'"),
         ("batch_size: 8", "batch_size: 0", "batch_size"),
         ("preset: nano", "preset: pico", "start: no preset 'pico'"),
         ("preset: nano", "preset: nano\n  model: nano", "start: give one of preset, model and language_model"),
@@ -35,6 +38,19 @@ def _write(folder: Path, old: str, new: str, shipped: str = "nano") -> Path:
         ("lora: null", "lora: {}", "train: .* lora: null"),
         ("seed: 0", "seed: 0\naccumulate: 3", "can't be cut into 3 parts"),
         ("seed: 0", "seed: 0\nvalidation: {every: 10}", "validation: give sets or records"),
+        ("batch_size: 8", "batch_size: .inf", "batch_size: .*finite"),
+        ("batch_size: 8", "batch_size: yes", "batch_size: can't be true"),
+        ("batch_size: 8", "batch_size: 2026-13-45", "batch_size: .*integer"),
+        ("batch_size: 8", "batch_size: 99999999999999999999", "batch_size: .*less than"),
+        ("batch_size: 8", f"batch_size: {'9' * 5_000}", r"line \d+: '9+\.\.\.' is no int"),
+        ("batch_size: 8", "batch_size: !!int x", r"line \d+: 'x' is no int"),
+        ("align: 1.0", "align: .nan", "loss.align: .*finite"),
+        ("align: 1.0", "align: 1.0e+999", "loss.align: .*finite"),
+        ("align: 1.0", "align: 1e999", "loss.align: .*finite"),
+        ("seed: 0", "seed: -1", "seed: .*greater than or equal to 0"),
+        ("seed: 0", "seed: 18446744073709551616", "seed: .*less than"),
+        ("ema: 0.", "ema: 1.", "ema: .*less than 1"),
+        ("ccp: 0.", "ccp: -0.", "sets.ccp: .*greater than"),
     ],
 )
 def test_a_wrong_recipe_names_file_and_key(tmp_path: Path, old: str, new: str, message: str) -> None:
@@ -43,6 +59,61 @@ def test_a_wrong_recipe_names_file_and_key(tmp_path: Path, old: str, new: str, m
         read_recipe(path)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is empty"),
+        (b"# steps: 5", "is empty"),
+        (b"- steps: 5", "holds a list, not keys with values"),
+        (b"steps", "holds a str"),
+        (b"steps: 5\nsteps: 6", "the table that begins in line 1 has the key 'steps' twice"),
+        (b"optimizer: {lr: 1, lr: 2}", "has the key 'lr' twice"),
+        (b"steps:\n\t5", "line 2: not YAML: .*character"),
+        (b"steps: 5\n---\nsteps: 6", "line 2: not YAML"),
+        (b"a: [" * 5_000, "nested too deep"),
+        (b"- " * 5_000, "nested too deep"),
+        (b"a: caf\xe9", "not YAML: at position 6: .*utf-8"),
+        (b"a: \x00", "not YAML"),
+        (b"a: &a [*a]", "more than 10,000 values"),
+        (b"a: &a {<<: *a}", "more than 10,000 values"),
+        (b"a: *b", "line 1: not YAML: found undefined alias"),
+        (b"? [a]\n: b", "line 1: not YAML: found unhashable key"),
+        (b"a: !!python/object/apply:os.system [ls]", "line 1: a value of the type .*python"),
+        (b"a: !!timestamp x", "line 1: a value of the type .*timestamp"),
+        (b"a: !!bool maybe", "line 1: 'maybe' is no bool"),
+        (b"1: 2", "1: "),
+        (b"x" * 2_000_000, "2.0 MB: too large"),
+    ],
+)
+def test_a_file_that_is_no_recipe_is_said_in_a_line(tmp_path: Path, content: bytes, message: str) -> None:
+    path = tmp_path / "recipe.yaml"
+    path.write_bytes(content)
+    with pytest.raises(UsageError, match=message) as caught:
+        read_recipe(path)
+    assert str(caught.value).startswith(f"{path}: ") and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "bomb", ["[*{0}, *{0}, *{0}, *{0}, *{0}, *{0}, *{0}, *{0}, *{0}]", "{{<<: [*{0}, *{0}, *{0}]}}"]
+)
+def test_aliases_of_aliases_do_not_fill_the_memory(tmp_path: Path, bomb: str) -> None:
+    lines = ["a0: &a0 {x: 1}", *(f"a{n}: &a{n} {bomb.format(f'a{n - 1}')}" for n in range(1, 30))]
+    path = tmp_path / "recipe.yaml"
+    path.write_text("\n".join(lines))
+    with pytest.raises(UsageError, match="more than 10,000 values"):
+        read_recipe(path)
+
+
+def test_aliases_and_byte_order_marks_are_no_fault(tmp_path: Path) -> None:
+    text = _write(tmp_path, "start:", "start:").read_text()
+    text = text.replace("\nsets: {", "\nsets: &sets {") + "\nvalidation: {every: 10, sets: {coco: 1}}\n"
+    assert "&sets" in text
+    for encoding in ("utf-8-sig", "utf-16"):
+        path = tmp_path / f"{encoding}.yaml"
+        path.write_text(text.replace("\n", "\r\n"), encoding=encoding, newline="")
+        assert read_recipe(path).validation is not None
 
 
 def test_the_recipe_of_nano_is_valid(tmp_path: Path) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, Self
 
 from engine.errors import UsageError
 from engine.text.prompts import Box, Task
@@ -17,6 +17,9 @@ from trainer.metrics.similarity import Similarity
 
 Share = tuple[float, float]
 """What one question adds to a score: numerator and denominator; the score is the ratio of their sums."""
+
+Size = tuple[int, int]
+"""Height and width in pixels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +95,12 @@ class Benchmark(Protocol):
 
     def truth(self, question_id: str) -> Prediction:
         """The answer that would be right."""
+
+    def frame(self, question_id: str) -> Size | None:
+        """The size of the true masks; None where the truth has none."""
+
+    def without(self, question_ids: Collection[str]) -> Self:
+        """The same without some of the questions."""
 
     def score(self, answers: Mapping[str, Prediction], scoring: Scoring) -> Report:
         """Score answers by the ids of their questions.

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from engine.errors import UsageError
-from trainer.benchmarks.benchmark import Question, Report, Scoring, Share, paired
+from trainer.benchmarks.benchmark import Question, Report, Scoring, Share, Size, paired
 from trainer.benchmarks.texts import caption_shares
 from trainer.metrics.mgsc import GroundTruth, ImageDetail, MgscScores, Prediction, evaluate
 
@@ -28,6 +28,15 @@ class GroundedCaptions:
         """The answer that would be right."""
         gt = self._gts[question_id]
         return Prediction(gt.image_id, gt.caption, gt.labels, gt.masks)
+
+    def frame(self, question_id: str) -> Size | None:
+        """The size of the true masks."""
+        return next(((mask.height, mask.width) for mask in self._gts[question_id].masks), None)
+
+    def without(self, question_ids: Collection[str]) -> GroundedCaptions:
+        """The same without some of the questions."""
+        kept = [question for question in self.questions if question.id not in question_ids]
+        return GroundedCaptions(kept, [self._gts[question.id] for question in kept])
 
     def score(self, answers: Mapping[str, Prediction], scoring: Scoring) -> Report:
         """AP, caption scores, mIoU and mask recall."""
@@ -63,7 +72,7 @@ class GroundedCaptions:
 def _corrected(scores: MgscScores) -> dict[str, float | None]:
     if scores.protocol == "corrected":
         return {}
-    corrected: dict[str, float | None] = dict(scores.detections.corrected.as_dict())
+    corrected: dict[str, float | None] = {**scores.detections.corrected.as_dict(), "miou": scores.miou_corrected}
     if scores.recalls is not None:
         recalls = scores.recalls
         corrected["recall"] = recalls.corrected.value

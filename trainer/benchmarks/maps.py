@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from engine.errors import UsageError
 from engine.masks.rle import decode, encode
-from trainer.benchmarks.benchmark import Question, Report, Scoring, Share, paired
-from trainer.benchmarks.panoptic_files import read_ids
+from trainer.benchmarks.benchmark import Question, Report, Scoring, Share, Size, paired
+from trainer.benchmarks.panoptic_files import read_ids, read_size
 from trainer.data.compose.nouns import noun
 from trainer.metrics.mgsc import Prediction
 from trainer.metrics.panoptic import ClassCount, PanopticImage, PanopticScores, Segment, panoptic_scores, quality
@@ -77,6 +77,16 @@ class Maps:
         names = tuple(self.categories[self._place[segment.category]].name for segment in kept)
         masks = tuple(encode(np.stack([ids == segment.id for segment in kept]))) if kept else ()
         return Prediction(question_id, ", ".join(names), names, masks)
+
+    def frame(self, question_id: str) -> Size:
+        """The size of the true picture."""
+        return read_size(self._maps[question_id].path)
+
+    def without(self, question_ids: Collection[str]) -> Maps:
+        """The same without some of the questions."""
+        kept = [question for question in self.questions if question.id not in question_ids]
+        maps = {question.id: self._maps[question.id] for question in kept}
+        return Maps(kept, maps, self.categories, instances=self._instances)
 
     def recognise(self, answer: Prediction) -> Prediction:
         """A model's answer with the names of classes as phrases; a mask of anything else is left out."""

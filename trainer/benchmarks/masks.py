@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from engine.errors import UsageError
 from engine.masks.rle import decode
 from engine.records import RLE
-from trainer.benchmarks.benchmark import Question, Report, Scoring, Share, paired
+from trainer.benchmarks.benchmark import Question, Report, Scoring, Share, Size, paired
 from trainer.metrics.mgsc import Prediction
 from trainer.metrics.refer import Flavour, Overlap, grefer_scores, overlap, refer_scores
 
@@ -50,6 +50,18 @@ class Expressions:
         masks = self._targets[question_id].masks
         text = self._about[question_id]
         return Prediction(question_id, text, (text,) * len(masks), masks)
+
+    def frame(self, question_id: str) -> Size | None:
+        """The size of the true masks; None for an empty target."""
+        target = self._targets[question_id]
+        known = target.masks if target.undecided is None else (target.undecided,)
+        return next(((mask.height, mask.width) for mask in known), None)
+
+    def without(self, question_ids: Collection[str]) -> Expressions:
+        """The same without some of the questions."""
+        kept = [question for question in self.questions if question.id not in question_ids]
+        targets = {question.id: self._targets[question.id] for question in kept}
+        return Expressions(kept, targets, empty_targets=self._empty_targets)
 
     def score(self, answers: Mapping[str, Prediction], scoring: Scoring) -> Report:
         """cIoU and gIoU, over all and over each group."""

@@ -9,16 +9,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import platform
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from engine.atomic import replacing
 from engine.errors import UsageError
+from engine.json_file import parse_json, read_bytes, read_json
 from trainer.benchmarks.benchmark import Report, Share
+from trainer.benchmarks.entries import each, number
+from trainer.data.formats.reading import field as value_of
 from trainer.metrics.mgsc import Prediction
 
 RESULTS, ITEMS = "results.json", "items.jsonl"
@@ -74,9 +78,9 @@ def write_result(
     """Write both files of a result; the folder is made."""
     content = {
         "scored": asdict(scored),
-        "scores": dict(report.scores),
-        "corrected": dict(report.corrected),
-        "baseline": dict(baseline),
+        "scores": _finite(report.scores),
+        "corrected": _finite(report.corrected),
+        "baseline": _finite(baseline),
         "paper": dict(paper),
         "counts": dict(report.counts),
         "missing": dict(report.missing),
@@ -84,10 +88,10 @@ def write_result(
     }
     with replacing(folder / ITEMS) as file:
         for name, shares in report.items.items():
-            line = {"id": name, "scores": {key: list(share) for key, share in shares.items()}}
-            file.write(json.dumps(line).encode() + b"\n")
+            finite = {key: list(share) for key, share in shares.items() if all(map(math.isfinite, share))}
+            file.write(json.dumps({"id": name, "scores": finite}, allow_nan=False).encode() + b"\n")
     with replacing(folder / RESULTS) as file:
-        file.write(json.dumps(content, indent=2).encode() + b"\n")
+        file.write(json.dumps(content, indent=2, allow_nan=False).encode() + b"\n")
 
 
 def read_result(path: Path) -> Stored:
@@ -97,18 +101,43 @@ def read_result(path: Path) -> Stored:
         path: its `results.json`; `items.jsonl` lies beside it.
 
     Raises:
-        UsageError: if a file is missing or not of this form.
+        UsageError: if a file is missing or not of this form; names it and the line.
     """
-    items = path.with_name(ITEMS)
     try:
-        scored = Scored(**json.loads(path.read_bytes())["scored"])
-        lines = [json.loads(line) for line in items.read_bytes().splitlines()]
-        shares = {line["id"]: {name: (float(a), float(b)) for name, (a, b) in line["scores"].items()} for line in lines}
-    except OSError as error:
-        raise UsageError(f"{error.filename}: {error.strerror}: name the {RESULTS} of an earlier evaluation") from None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UsageError(f"{path}: not a result of mglmm eval ({error})") from None
-    return Stored(scored, shares)
+        scored = _scored(read_json(path))
+    except ValueError as error:
+        raise UsageError(f"{path}: not a result of mglmm eval: {error}") from None
+    items = path.with_name(ITEMS)
+    return Stored(scored, dict(each(items, "line", read_bytes(items).splitlines(), _item)))
+
+
+def _scored(content: Any) -> Scored:
+    stored = value_of(content, "scored", dict)
+    if strange := stored.keys() - {one.name for one in fields(Scored)}:
+        raise ValueError(f"{min(strange)!r} is unknown")
+    for one in fields(Scored):
+        kind = {"questions": int, "options": dict, "versions": dict}.get(one.name, str)
+        if one.name in stored or one.default is one.default_factory is MISSING:
+            value_of(stored, one.name, kind)
+    return Scored(**stored)
+
+
+def _item(line: bytes) -> tuple[str, dict[str, Share]]:
+    content = parse_json(line)
+    shares = value_of(content, "scores", dict)
+    return value_of(content, "id", str), {name: _share(share) for name, share in shares.items()}
+
+
+def _share(stored: Any) -> Share:
+    if not isinstance(stored, list) or len(stored) != 2:
+        raise ValueError("a score that is not two numbers")
+    part, whole = (number({"score": one}, "score") for one in stored)
+    return part, whole
+
+
+def _finite(scores: Mapping[str, float | None]) -> dict[str, float | None]:
+    """JSON knows no other numbers."""
+    return {name: value if value is None or math.isfinite(value) else None for name, value in scores.items()}
 
 
 def answers_hash(answers: Iterable[Prediction]) -> str:

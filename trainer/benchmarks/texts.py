@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from engine.errors import UsageError
@@ -47,6 +47,14 @@ class Captions:
     def truth(self, question_id: str) -> Prediction:
         """One of the right answers; all of them go into its text, a line each."""
         return Prediction(question_id, "\n".join(self._references[question_id].captions), (), ())
+
+    def frame(self, question_id: str) -> None:
+        """Captions have no masks."""
+
+    def without(self, question_ids: Collection[str]) -> Captions:
+        """The same without some of the questions."""
+        kept = [question for question in self.questions if question.id not in question_ids]
+        return Captions(kept, {question.id: self._references[question.id] for question in kept})
 
     def score(self, answers: Mapping[str, Prediction], scoring: Scoring) -> Report:
         """The caption metrics, over all and over each group.

@@ -7,7 +7,9 @@ one by one, and a test checks the mapping by its ImageNet answers.
 from __future__ import annotations
 
 import importlib.util
+import pickle
 from collections.abc import Callable
+from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
 
@@ -59,11 +61,18 @@ def _in_float32(forward: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
 
 
 def _weights_file(recipe: BackboneRecipe) -> list[tuple[str, Tensor]]:
-    spec = importlib.util.find_spec(recipe.package)
+    spec = importlib.util.find_spec(recipe.package) if recipe.package.isidentifier() else None
     if spec is None or spec.origin is None:
         raise UsageError(f"the package {recipe.package} is missing: pip install 'mglmm[train]'")
-    found = sorted(Path(spec.origin).parent.rglob(recipe.file))
+    every = Path(spec.origin).parent.rglob("*")
+    found = sorted(path for path in every if fnmatchcase(path.name, recipe.file) and path.is_file())
     if len(found) != 1:
         raise UsageError(f"{recipe.package}: {len(found)} files match {recipe.file}, expected one")
-    state = torch.load(found[0], map_location="cpu", weights_only=True)
+    try:
+        state = torch.load(found[0], map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, EOFError, RuntimeError, ValueError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UsageError(f"{found[0]}: can't be read as weights: {reason}") from None
+    if not isinstance(state, dict) or not all(isinstance(tensor, Tensor) for tensor in state.values()):
+        raise UsageError(f"{found[0]}: holds no table of weights")
     return list(state.items())

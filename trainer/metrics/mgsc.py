@@ -122,6 +122,8 @@ class MgscScores:
         detections: AP and AR under each rule.
         captions: by name; what could not be computed is under `captions.missing`.
         miou: mean of the images' `miou`.
+        miou_corrected: the same where two masks without a pixel are no pair; the official 0 / 0 ends the matching of
+            its image, which then has 0.
         recalls: under each rule; None without a text model.
         details: image id to how it was scored.
     """
@@ -133,6 +135,7 @@ class MgscScores:
     detections: MaskDetection
     captions: CaptionScores
     miou: float
+    miou_corrected: float
     recalls: RecallScores | None
     details: Mapping[str, ImageDetail]
 
@@ -192,6 +195,7 @@ def evaluate(
         captioned = pool.submit(_captions, gts, answers, protocol, with_spice=with_spice) if captions else None
         texts = _TextRows(gts, answers, similarity) if similarity is not None else None
         details: dict[str, ImageDetail] = {}
+        corrected: list[float] = []
         tally = _Tally()
         for gt in gts:
             answer = answers[gt.image_id]
@@ -199,7 +203,9 @@ def evaluate(
             matrix = texts.matrix(gt.labels, answer.phrases) if texts is not None else None
             # The official script has predictions as rows here and the truth in its recall; ties depend on it.
             miou_pairs = greedy_pairs(iou.T)
-            miou = float(np.mean([iou[column, row] for row, column in miou_pairs])) if miou_pairs else 0.0
+            miou = _mean_iou(iou.T, miou_pairs)
+            known = np.nan_to_num(iou.T, nan=0.0)
+            corrected.append(_mean_iou(known, greedy_pairs(known)) if np.isnan(iou).any() else miou)
             pairs = tally.add(iou, matrix, len(gt.labels), protocol) if matrix is not None else None
             details[gt.image_id] = ImageDetail(gt.image_id, iou, matrix, miou, miou_pairs, pairs)
         detections = detection_scores(images)
@@ -212,6 +218,7 @@ def evaluate(
         detections=detections,
         captions=captioned.result() if captioned else all_missing("caption metrics were switched off"),
         miou=float(np.mean([detail.miou for detail in details.values()])),
+        miou_corrected=float(np.mean(corrected)),
         recalls=tally.scores() if texts is not None else None,
         details=details,
     )
@@ -336,6 +343,11 @@ def _image_iou(gt: GroundTruth, answer: Prediction, protocol: Rules) -> NDArray[
         return iou_matrix(gt.masks, answer.masks, empty=float("nan") if protocol == "official" else 0.0)
     except ValueError as error:
         raise ValueError(f"image {gt.image_id!r}: {error}") from error
+
+
+def _mean_iou(iou: NDArray[np.float64], pairs: Sequence[Pair]) -> float:
+    """Mean over the pairs; 0 if there is none."""
+    return float(np.mean([iou[pair] for pair in pairs])) if pairs else 0.0
 
 
 def _captions(

@@ -93,6 +93,14 @@ def test_forced_answers_have_the_length_that_was_asked_for(
     assert kind(tiny, Options(granularity="panoptic", max_new_tokens=9, forced=True)).run(picture).tokens == 9
 
 
+@pytest.mark.parametrize("kind", LOOPS)
+def test_imposed_segs_have_the_engines_masks(tiny: Checkpoint, picture: Source, kind: type[PlainLoop]) -> None:
+    options = Options(granularity="panoptic", max_new_tokens=9, forced=True, seg_every=3, decoder="torch")
+    found, _ = _agreement(kind, tiny, options, [picture])
+    assert found.same_text and found.masks >= 3
+    assert found.mask_agreement is not None and found.mask_agreement >= 0.999
+
+
 def test_forced_answers_go_on_where_others_stop(nano: Checkpoint) -> None:
     rocket = _example("rocket.jpg")
     stopped = GenerousLoop(nano, Options(granularity="panoptic", max_new_tokens=60)).run(rocket)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from engine.bench.roofline import bandwidth, bytes_per_step, roofline_share
+from engine.bench.roofline import bandwidth, bytes_per_step, cache_bytes, roofline_share
 from engine.model.checkpoint import Checkpoint
+from engine.model.llama import SlotCache
 from engine.model.mglmm import MGLMM
 from engine.model.presets import PRESETS
 
@@ -22,6 +23,13 @@ def test_a_step_reads_all_weights_but_the_input_embeddings() -> None:
 def test_tied_embeddings_are_read_once_as_the_output_layer(tiny: Checkpoint) -> None:
     language = tiny.model.language_model
     assert bytes_per_step(language) == 4 * sum(tensor.numel() for tensor in language.parameters())
+
+
+def test_keys_and_values_of_a_token(tiny: Checkpoint) -> None:
+    cache = SlotCache(tiny.model.language_model, 3)
+    cache.reserve(10)
+    held = sum(tensor.nbytes for pair in cache.layers for tensor in pair)
+    assert 3 * cache.length * cache_bytes(tiny.model.language_model) == held
 
 
 def test_a_cpu_has_no_known_bandwidth(tiny: Checkpoint) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from engine.bench import Baseline, Plan, Report, bench, make_photographs
 from engine.errors import UsageError
 from engine.images.sources import Source
 from engine.model.checkpoint import Checkpoint
-from engine.pipeline.pipeline import Options
+from engine.pipeline.pipeline import Options, Outcome, Pipeline
 from tests.engine.tiny import leaning_to_seg
 
 TOKENS = 6
@@ -75,6 +76,26 @@ def test_the_report_survives_json(report: Report) -> None:
     assert content["stages"]["encode"]["ms_per_image"] == pytest.approx(500 * report.stages["encode"].seconds)
     assert content["options"]["forced"] is True
     assert content["peak_memory_mb"] > 0
+
+
+def test_warming_up_takes_as_many_together_as_are_asked_for(
+    tiny: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sources = make_photographs(tmp_path, 4)
+    for number in (0, 1):
+        sources[number].path.write_text("no picture")
+    together: list[int] = []
+    run = Pipeline.run
+
+    def noted(pipeline: Pipeline, given: Sequence[Source]) -> Iterator[Outcome]:
+        together.append(len(given))
+        return run(pipeline, given)
+
+    monkeypatch.setattr(Pipeline, "run", noted)
+    options = Options(granularity="panoptic", max_new_tokens=2, batch_size=2, decoder="torch")
+    report = bench(lambda: tiny, sources, Plan(options, warm_up=2), lambda line: None)
+    assert together == [2, 2, 4]  # none of the first two could be done
+    assert (report.images, report.failed) == (2, 2)
 
 
 def test_nothing_to_measure_is_said(tiny: Checkpoint, tmp_path: Path) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.journal import dump, from_json, load, to_json, to_line
+from engine.journal.form import is_photograph
 from engine.records import RLE, Failure, Mask, Parent, PhotoRecord, SegCap
 from engine.text.grammar import parse
 
@@ -54,6 +56,9 @@ def test_a_line_comes_back_exactly(entry: PhotoRecord | Failure) -> None:
     assert line.isascii() and line.count("\n") == 1 and line.endswith("\n")
     assert from_json(json.loads(line)) == entry
     assert from_json(load(line.encode())) == entry
+    # The parents here are any numbers.
+    if isinstance(entry, Failure) or not any(segcap.parent for segcap in entry.segcaps):
+        assert is_photograph(load(line.encode()))
 
 
 @given(st.recursive(texts | names | finite | st.integers(-(2**63), 2**64 - 1) | st.none(), st.lists))
@@ -106,10 +111,72 @@ def test_the_public_form() -> None:
             },
         ],
     }
-    assert to_json(Failure("a.jpg", "open", "the file is empty")) == {
+
+
+def test_a_failure_has_the_keys_of_the_others() -> None:
+    failed = to_json(Failure("a.jpg", "open", "the file is empty"), "photos/a.jpg")
+    assert failed == {
         "file_name": "a.jpg",
+        "path": "photos/a.jpg",
+        "width": 0,
+        "height": 0,
+        "segcaps": [],
         "failure": {"stage": "open", "reason": "the file is empty"},
     }
+    assert [*failed] == [*to_json(cat(), "photos/a/b.jpg"), "failure"]
+
+
+@pytest.mark.parametrize(
+    ("change", "value"),
+    [
+        (["file_name"], 7),
+        (["width"], None),
+        (["height"], 2.5),
+        (["segcaps"], {}),
+        (["segcaps"], None),
+        (["segcaps", 0], []),
+        (["segcaps", 0, "granularity"], "minute"),
+        (["segcaps", 0, "caption"], None),
+        (["segcaps", 0, "truncated"], "no"),
+        (["segcaps", 0, "phrases", 0, "span"], [0]),
+        (["segcaps", 0, "phrases", 0, "span"], ["0", "5"]),
+        (["segcaps", 0, "phrases", 0, "segs"], [1]),
+        (["segcaps", 0, "phrases"], []),
+        (["segcaps", 0, "masks"], []),
+        (["segcaps", 0, "masks", 0, "segmentation"], "06"),
+        (["segcaps", 0, "masks", 0, "segmentation", "size"], [2]),
+        (["segcaps", 0, "masks", 0, "segmentation", "counts"], [0, 6]),
+        (["segcaps", 0, "masks", 0, "bbox"], ["a", "b", "c", "d"]),
+        (["segcaps", 0, "masks", 0, "score"], None),
+        (["segcaps", 1, "parent"], {"segcap": 0}),
+        (["segcaps", 1, "parent", "segcap"], 5),
+        (["segcaps", 1, "parent", "segcap"], -1),
+        (["segcaps", 1, "parent", "seg"], 1),
+        (["failure"], "why"),
+        (["failure"], {"stage": "open"}),
+    ],
+)
+def test_another_form_is_none(change: list[Any], value: object) -> None:
+    form: Any = to_json(cat())
+    assert is_photograph(form)
+    *way, last = change
+    at = form
+    for step in way:
+        at = at[step]
+    at[last] = value
+    assert not is_photograph(form)
+
+
+@pytest.mark.parametrize("form", [None, 7, "failure", [], {}, {"failure": None}])
+def test_what_is_no_form_is_none(form: object) -> None:
+    assert not is_photograph(form)
+
+
+def test_keys_that_are_not_known_are_left_aside() -> None:
+    form = {**to_json(cat()), "licence": "CC0"}
+    assert is_photograph(form) and from_json(form) == cat()
+    old = {"file_name": "a.jpg", "failure": {"stage": "open", "reason": "the file is empty"}}
+    assert is_photograph(old) and from_json(old) == Failure("a.jpg", "open", "the file is empty")
 
 
 def test_numbers_that_json_does_not_know_are_refused() -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+import os
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import MglmmError, UsageError
-from engine.journal import Fingerprint, Index, Journal, RunInfo, Start, to_json
+from engine.journal import Fingerprint, Index, Journal, RunInfo, Start, dump, open_index, to_json
 from engine.journal.lines import seal, unseal
+from engine.journal.writer import Writer
 from engine.records import RLE, Failure, Mask, PhotoRecord, SegCap
 from engine.text.grammar import parse
 
@@ -136,15 +138,88 @@ def test_other_options_are_named_and_free_ones_are_not(path: Path) -> None:
 
 def test_torn_anywhere_it_loses_the_last_line_and_goes_on(path: Path) -> None:
     whole = write(path, cat("a.jpg"), cat("b.jpg")).read_bytes()
-    ends = [at + 1 for at, byte in enumerate(whole) if byte == 10]
+    ends = {name: line.end for line in _lines(whole) for name in ("a.jpg", "b.jpg") if name == line.name}
+    assert len(ends) == 2
     for cut in range(len(whole)):
         path.write_bytes(whole[:cut])
-        kept = [name for end, name in zip(ends[1:], ("a.jpg", "b.jpg"), strict=True) if end <= cut]
+        kept = [name for name, end in ends.items() if end <= cut]
         assert [value["file_name"] for value in read(path)] == kept
         if cut % 23 == 0:
             write(path, cat("c.jpg"), finish=True)
             assert sorted(str(value["file_name"]) for value in read(path)) == sorted([*kept, "c.jpg"])
             assert not Index(path).damaged
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    begin: int
+    end: int
+    name: str  # of its photograph, if it is one's
+
+
+def _lines(whole: bytes) -> list[_Line]:
+    lines, begin = [], 0
+    for line in whole.splitlines(keepends=True):
+        lines.append(_Line(begin, begin + len(line), json.loads(line).get("name", "")))
+        begin += len(line)
+    return lines
+
+
+def _long_life(path: Path) -> bytes:
+    """A journal of two runs: a line of the first was damaged, a newer version wrote one, and all ended well."""
+    lines = write(path, cat(NAMES[0]), cat(NAMES[1])).read_bytes().splitlines(keepends=True)
+    lines[1] = lines[1].replace(b"A cat", b"A dog", 1)
+    path.write_bytes(b"".join([*lines, seal(b'{"note":"hello"}')]))
+    write(path, *map(cat, (NAMES[0], *NAMES[2:])), Failure("broken.jpg", "open", "no such file"), finish=True)
+    return path.read_bytes()
+
+
+@given(st.data())
+def test_whatever_bytes_flip_every_other_photograph_survives(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    path = tmp_path_factory.mktemp("flipped") / "journal.jsonl"
+    whole = bytearray(_long_life(path))
+    lines = _lines(bytes(whole))
+    flips = st.tuples(st.integers(0, len(whole) - 1), st.integers(1, 255))
+    # One anywhere, or one in each of any lines: those that say what the run is as well.
+    single = st.tuples(flips)
+    many = st.lists(st.sampled_from(lines), min_size=1, unique=True).flatmap(
+        lambda hit: st.tuples(*(st.tuples(st.integers(x.begin, x.end - 1), st.integers(1, 255)) for x in hit))
+    )
+    flipped = data.draw(single | many)
+    for at, other in flipped:
+        whole[at] ^= other
+    path.write_bytes(whole)
+    # A line goes with the newline in front of it.
+    harmed = {line.begin for line in lines for at, _ in flipped if line.begin - 1 <= at < line.end}
+    second = [line for line in lines if line.begin > lines[3].end]
+    sound = {line.name for line in second if line.name and line.begin not in harmed} | {NAMES[1]} & {
+        line.name for line in lines if line.begin not in harmed
+    }
+    try:
+        journal = Journal(path, START)
+    except MglmmError as error:
+        assert not sound, error
+        return
+    with journal:
+        assert {name for name in (*NAMES, "broken.jpg") if journal.find(name)} == sound
+        for name in sound - {"broken.jpg"}:
+            place = journal.find(name)
+            assert place is not None and journal.read(place) == cat(name)
+        # Whatever is missing is known to be.
+        index = journal.index
+        assert index is not None
+        assert len(sound) == len(NAMES) + 1 or index.damaged or index.end < len(whole)
+        journal.begin()
+        for at, name in enumerate(NAMES):
+            if name not in sound:
+                journal.append(cat(name), at=at)
+        journal.finish()
+    index = Index(path)
+    assert sorted(map(dump, index.photographs())) == sorted(dump(to_json(cat(name))) for name in NAMES)
+    index.require_whole()
+    assert replace(index.info, started="", finished="") == INFO
 
 
 @given(st.data())
@@ -165,12 +240,183 @@ def test_flipped_bytes_never_make_a_wrong_record(tmp_path_factory: pytest.TempPa
             index.require_whole()
 
 
+def _without(path: Path, *numbers: int) -> None:
+    """A byte in each of these lines is another one."""
+    lines = path.read_bytes().splitlines(keepends=True)
+    for number in numbers:
+        lines[number - 1] = lines[number - 1].replace(b'"crc":"', b'"crc":"x', 1)
+    path.write_bytes(b"".join(lines))
+
+
+@pytest.mark.parametrize("hit", [(1,), (3,)])
+def test_what_a_run_is_stands_there_more_than_once(path: Path, hit: tuple[int, ...]) -> None:
+    write(path, cat("a.jpg"), cat("b.jpg"), Failure("c.jpg", "open", "damaged"))
+    _without(path, *hit)
+    index = Index(path)
+    assert index.start is not None and index.start.inputs == START.inputs and index.start.folder == START.folder
+    assert replace(index.info, started="") == INFO and index.info.started
+    assert index.since == 3
+    with Journal(path, START) as journal:
+        assert journal.find("a.jpg") and journal.find("b.jpg")
+    other = replace(INFO, options={**INFO.options, "granularity": "fine"})
+    with pytest.raises(UsageError, match="granularity was both, is fine"):
+        Journal(path, replace(START, info=other))
+
+
+def test_a_later_run_whose_line_is_damaged_begins_where_it_did(path: Path) -> None:
+    write(path, cat("a.jpg"), Failure("gone.jpg", "open", "damaged"))
+    write(path, cat("b.jpg"), Failure("there.jpg", "open", "damaged"), finish=True)
+    whole = Index(path)
+    _without(path, 5)
+    index = Index(path)
+    assert index.damaged == [5]
+    assert (index.start, index.since) == (whole.start, whole.since)
+    assert [value["file_name"] for value in index.failures()] == ["there.jpg"]
+
+
+def test_photographs_know_their_run_where_nothing_else_says_it(path: Path) -> None:
+    write(path, cat("a.jpg"), cat("b.jpg"))
+    _without(path, 1, 3)
+    with pytest.raises(
+        MglmmError, match=r"journal\.jsonl: no line that is whole says .*: run the command that made it"
+    ):
+        print(Index(path).info)
+    other = replace(INFO, options={**INFO.options, "granularity": "fine"})
+    with pytest.raises(UsageError, match=r"no line that is whole says.*other options.*--fresh"):
+        Journal(path, replace(START, info=other))
+    free = replace(INFO, tool="mglmm 2.0", options={**INFO.options, "batch_size": 1})
+    write(path, cat("c.jpg"), start=replace(START, info=free), finish=True)
+    assert [value["file_name"] for value in read(path)] == ["a.jpg", "c.jpg", "b.jpg"]
+    assert Index(path).info.model == "nano" and not Index(path).damaged
+
+
+def _older(path: Path) -> Path:
+    """As versions wrote it that did not repeat what a run is."""
+    lines = []
+    for line in path.read_bytes().splitlines():
+        value = json.loads(line)
+        if "again" not in value:
+            lines.append(seal(dump({key: item for key, item in value.items() if key not in ("crc", "of")})))
+    path.write_bytes(b"".join(lines))
+    return path
+
+
+def test_an_older_journal_goes_on(path: Path) -> None:
+    _older(write(path, cat("a.jpg"), cat("b.jpg")))
+    assert b'"of"' not in path.read_bytes() and b'"again"' not in path.read_bytes()
+    write(path, cat("c.jpg"), finish=True)
+    assert [value["file_name"] for value in read(path)] == ["a.jpg", "c.jpg", "b.jpg"]
+    assert replace(Index(path).info, started="", finished="") == INFO
+
+
+def test_an_older_journal_that_lost_its_beginning_is_refused_by_all(path: Path) -> None:
+    _older(write(path, cat("a.jpg"), cat("b.jpg")))
+    _without(path, 1)
+    before = path.read_bytes()
+    for use in (lambda: Journal(path, START), lambda: open_index(path), lambda: Index(path).info):
+        with pytest.raises(MglmmError, match="no line that is whole says what run it is of: --fresh starts over"):
+            use()
+    assert path.read_bytes() == before
+
+
+def test_damage_that_is_known_is_told_by_its_place(path: Path) -> None:
+    _long_life(path)
+    lines = path.read_bytes().splitlines(keepends=True)
+    # The first two lines become one, so that all others have other numbers.
+    path.write_bytes(lines[0][:-1] + b" " + b"".join(lines[1:]))
+    assert Index(path).damaged == [1]
+
+
+UNKNOWN = [
+    b'{"note":"hello"}',
+    b'{"name":"new.jpg"}',
+    b'{"name":"new.jpg","at":0,"content":"","stamp":"","state":"done","photo":{"segments":[]}}',
+    b'{"name":"new.jpg","at":0,"content":"","stamp":"","state":"done","photo":null}',
+    b'{"name":"new.jpg","at":0,"content":"","stamp":"","state":"skipped","photo":{"file_name":"new.jpg"}}',
+    b'{"name":["new.jpg"],"at":0,"content":"","stamp":"","state":"done","photo":{}}',
+    b'{"name":"new.jpg","at":1e99,"content":"","stamp":"","state":"done","photo":{}}',
+    b'{"name":"new.jpg","at":99999999999999999999999,"content":"","stamp":"","state":"done","photo":{}}',
+    b'{"name":"new.jpg","at":0,"content":7,"stamp":null,"state":"done","photo":{}}',
+    b'{"name":"' + b"[" * 100_000 + b'"}',
+    b'{"name":' + b"[" * 100_000 + b"}",
+    b'{"run":7}',
+    b'{"run":{}}',
+    b'{"run":{"version":"three"}}',
+    b'{"run":{"version":2,"info":[],"inputs":7,"folder":""}}',
+    b'{"run":{"version":2,"info":{"tool":1},"inputs":[],"folder":""}}',
+    b'{"damaged":7}',
+    b'{"damaged":["a"]}',
+    b'{"damaged":[1],"offsets":7}',
+    b'{"finished":7}',
+    b'{"finished":{"at":"noon"}}',
+    b"{no JSON at all}",
+    b"{" + bytes(range(11, 256)) + b"}",
+    b"{}",
+    b"{",
+]
+
+
+@pytest.mark.parametrize("line", UNKNOWN, ids=range(len(UNKNOWN)))
+def test_a_whole_line_of_a_newer_version_is_named_and_stays(path: Path, line: bytes) -> None:
+    before = write(path, cat("a.jpg"), cat("b.jpg")).read_bytes() + seal(line)
+    path.write_bytes(before)
+    index = Index(path)
+    assert index.unknown == 1 and not index.damaged
+    assert index.left_aside.startswith("line 5 ('") and "written by a newer version of mglmm" in index.left_aside
+    index.require_whole()
+    assert [value["file_name"] for value in index.photographs()] == ["a.jpg", "b.jpg"]
+    assert index.start is not None and not index.finished
+    write(path, cat("c.jpg"), finish=True)
+    assert path.read_bytes().startswith(before)
+    index = Index(path)
+    assert index.unknown == 1 and index.done == 3 and index.finished
+
+
+def test_a_photograph_whose_line_is_unknown_is_done_again(path: Path) -> None:
+    lines = write(path, cat("a.jpg")).read_bytes().splitlines(keepends=True)
+    newer = lines[1][lines[1].index(b'"name"') :].replace(b'"segcaps"', b'"answers"')
+    path.write_bytes(lines[0] + seal(b"{" + newer.rstrip()))
+    with Journal(path, START) as journal:
+        assert not journal.find("a.jpg")
+        assert journal.index is not None and journal.index.left_aside.startswith("line 2 ('name')")
+
+
+@pytest.mark.parametrize(("version", "which"), [(1, "an older"), (3, "a newer")])
+def test_a_run_of_another_version_is_refused_by_all(path: Path, version: int, which: str) -> None:
+    before = write(path, cat("a.jpg")).read_bytes() + seal(b'{"run":{"version":%d,"cats":7}}' % version)
+    path.write_bytes(before)
+    for use in (lambda: Journal(path, START), lambda: open_index(path)):
+        with pytest.raises(MglmmError, match=rf"line 4 \('run', version {version}\) was written by {which} version"):
+            use()
+    assert path.read_bytes() == before
+
+
+def test_what_is_no_file_is_left_alone(path: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.write_text("mine")
+    for make in (path.mkdir, lambda: os.mkfifo(path), lambda: path.symlink_to(other), lambda: path.symlink_to(path)):
+        make()
+        for use in (lambda: Journal(path, START), lambda: open_index(path), lambda: Writer(path)):
+            with pytest.raises(UsageError, match=r"journal\.jsonl is a (link|folder|pipe).*take it away"):
+                use()
+        path.rmdir() if path.is_dir() else path.unlink()
+    assert other.read_text() == "mine"
+
+
+def test_a_journal_that_is_taken_away_is_missed(path: Path) -> None:
+    with pytest.raises(MglmmError, match="was removed while it was written"), Journal(path, START) as journal:
+        journal.begin()
+        path.unlink()
+        journal.append(cat("a.jpg"))
+        journal.sync()
+
+
 def test_a_damaged_line_is_known_once_a_run_goes_on(path: Path) -> None:
     lines = write(path, cat("a.jpg"), cat("b.jpg"), cat("c.jpg")).read_bytes().splitlines(keepends=True)
-    lines[2] = lines[2].replace(b"b.jpg", b"B.jpg", 1)
+    lines[3] = lines[3].replace(b"b.jpg", b"B.jpg", 1)
     path.write_bytes(b"".join(lines))
     with Journal(path, START) as journal:
-        assert journal.index is not None and journal.index.damaged == [3]
+        assert journal.index is not None and journal.index.damaged == [4]
         assert journal.find("a.jpg") and not journal.find("b.jpg") and not journal.find("B.jpg")
         journal.begin()
         journal.append(cat("b.jpg"), at=1)

@@ -9,8 +9,9 @@ from engine.decoding.generator import Sampling
 from engine.doctor.memory import living_bytes
 from engine.masks.decoder import open_mask_decoder
 from engine.model.checkpoint import Checkpoint
+from engine.model.pixel_encoder import TOGETHER
 from engine.pipeline.answering import Answerer
-from engine.pipeline.batch_size import MOST, ON_CPU, batch_size, largest, take_a_token
+from engine.pipeline.batch_size import MOST, ON_CPU, Peaks, batch_size, encode_blank, largest, take_a_token
 from engine.pipeline.pipeline import Options, Pipeline
 
 
@@ -26,7 +27,13 @@ from engine.pipeline.pipeline import Options, Pipeline
     ],
 )
 def test_as_many_as_the_memory_holds(budget: int, one: int, two: int, expected: int) -> None:
-    assert largest(budget, one, two) == expected
+    assert largest(budget, Peaks(0, one), Peaks(0, two)) == expected
+
+
+def test_only_a_few_photographs_are_encoded_at_a_time() -> None:
+    one, two = Peaks(100, 10), Peaks(200, 20)
+    assert largest(100 * (TOGETHER - 1) + 10 * (TOGETHER - 1), one, two) == TOGETHER - 1
+    assert largest(100 * TOGETHER + 10 * 50, one, two) == 50
 
 
 def _answerer(tiny: Checkpoint, slots: int) -> Answerer:
@@ -42,10 +49,26 @@ def test_a_cpu_gets_a_fixed_number(tiny: Checkpoint) -> None:
 def test_what_a_second_photograph_takes_is_what_a_sixth_does(tiny: Checkpoint) -> None:
     known = [*tiny.model.parameters(), *tiny.model.buffers()]
 
-    def peak(rows: int) -> int:
-        return living_bytes(lambda: take_a_token(_answerer(tiny, rows), tiny.config, rows), known)
+    def peaks(rows: int) -> Peaks:
+        encoding = living_bytes(lambda: encode_blank(_answerer(tiny, rows), tiny.config, rows), known)
+        photographs = encode_blank(_answerer(tiny, rows), tiny.config, rows)
+        return Peaks(encoding, living_bytes(lambda: take_a_token(_answerer(tiny, rows), photographs), known))
 
-    one, two, six = peak(1), peak(2), peak(6)
-    assert two > one > 0
-    assert six == pytest.approx(one + 5 * (two - one), rel=0.02)
-    assert largest(six + (two - one) // 2, one, two) == 6
+    one, two, six = peaks(1), peaks(2), peaks(6)
+    for name in ("encoding", "answering"):
+        first, second, sixth = (getattr(found, name) for found in (one, two, six))
+        assert second > first > 0
+        assert sixth == pytest.approx(first + 5 * (second - first), rel=0.02)
+    more = two.encoding + two.answering - one.encoding - one.answering
+    assert largest(six.encoding + six.answering + more // 2, one, two) == 6
+
+
+def test_more_photographs_than_are_encoded_together(tiny: Checkpoint) -> None:
+    known = [*tiny.model.parameters(), *tiny.model.buffers()]
+
+    def encoding(rows: int) -> int:
+        return living_bytes(lambda: encode_blank(_answerer(tiny, 1), tiny.config, rows), known)
+
+    added = encoding(2) - encoding(1)
+    assert encoding(2 * TOGETHER) - encoding(TOGETHER) < TOGETHER * added / 2
+    assert len(encode_blank(_answerer(tiny, 1), tiny.config, 2 * TOGETHER + 1)) == 2 * TOGETHER + 1

@@ -129,6 +129,16 @@ def test_forced_answers_are_as_long_as_they_may_be(tiny: Checkpoint) -> None:
         assert len(answer.ids) == 17 and tiny.tokenizer.eos not in answer.ids
 
 
+def test_imposed_segs_stand_where_they_were_asked_for(tiny: Checkpoint) -> None:
+    writer = PromptWriter(tiny.config, tiny.tokenizer)
+    generator = Generator(tiny.model, tiny.tokenizer, Sampling(forced=True, seg_every=4))
+    tokens = torch.zeros(1, tiny.config.global_encoder.tokens, 64)
+    (answer,) = generator.generate(writer.prefix, tokens, [writer.question("x")], 12)
+    places = [place for place, token in enumerate(answer.ids) if token == tiny.tokenizer.seg]
+    assert {3, 7, 11} <= set(places)
+    assert len(answer.ids) == 12 and len(answer.seg_states) == len(places)
+
+
 @pytest.fixture
 def photographs(tmp_path: Path) -> list[Source]:
     sources = []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -210,6 +212,45 @@ def test_the_id_0_quirk_and_its_correction_stand_side_by_side(tmp_path: Path) ->
     report = score(found, ideal(found))
     assert report.corrected["AP"] == pytest.approx(1.0)
     assert report.scores["AP"] is not None and report.scores["AP"] < 0.9  # one of four is never found
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+@pytest.mark.parametrize("caption", ["", None])
+@pytest.mark.parametrize("name", CASES)
+def test_answers_of_nothing_are_numbers(name: str, caption: str | None, tmp_path: Path) -> None:
+    found = opened(name, tmp_path / "data")
+    answers = {one.id: Prediction(one.id, caption, (), ()) for one in found.benchmark.questions}
+    for protocol in ("official", "corrected"):
+        if caption is None and CASES[name][1] in ("caption", "region"):
+            with pytest.raises(UsageError, match="no prediction has a caption"):
+                score(found, answers, protocol)
+            continue
+        report = score(found, answers, protocol)
+        for value in [*report.scores.values(), *report.corrected.values()]:
+            assert value is None or math.isfinite(value)
+        assert not any(report.scores[key] for key in IDEAL[name] if key not in ("N-acc", "gIoU"))
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_masks_without_a_pixel_on_both_sides(tmp_path: Path) -> None:
+    root, nothing = made.mgsc(tmp_path / "mgsc"), made.rle.encode(made.np.zeros((1, made.HEIGHT, made.WIDTH), bool))[0]
+    path = root / "all_mgsc_mask_gt.json"
+    content = json.loads(path.read_text())
+    content["annotations"][1] |= {"segmentation": nothing.to_coco(), "area": 0}  # the second of sa_1_0
+    made.write_json(path, content)
+    found = open_benchmark(Selection("mgsc", "", "all", root))
+    report = score(found, ideal(found))
+    assert report.scores["miou"] == 0.5 and report.items["sa_1_0"]["miou"] == (0.0, 1)  # 0 / 0 ends the matching
+    assert report.corrected["miou"] == score(found, ideal(found), "corrected").scores["miou"] == 1.0
+    # In referring segmentation, nothing beside nothing is right.
+    grefer = opened("grefcoco", tmp_path / "grefer")
+    answers = ideal(grefer)
+    answers["6"] = replace(answers["6"], masks=(nothing,))
+    for protocol in ("official", "corrected"):
+        scores = score(grefer, answers, protocol).scores
+        assert {key: scores[key] for key in ("cIoU", "gIoU", "N-acc")} == pytest.approx(
+            {"cIoU": 1, "gIoU": 1, "N-acc": 1}, abs=1e-4
+        )
 
 
 def test_an_unknown_class_stops_the_official_rule_only(tmp_path: Path) -> None:

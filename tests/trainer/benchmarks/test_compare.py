@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import json
+import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,7 +12,7 @@ import pytest
 from engine.errors import UsageError
 from trainer.benchmarks.benchmark import Report, Share
 from trainer.benchmarks.compare import compare, differences
-from trainer.benchmarks.results import RESULTS, Scored, Stored, read_result, write_result
+from trainer.benchmarks.results import ITEMS, RESULTS, Scored, Stored, read_result, write_result
 
 Items = dict[str, dict[str, Share]]
 SCORED = Scored("mglmm 0", "refer", "refcoco", "val", "official", "d" * 64, 3, "a" * 64)
@@ -74,13 +77,48 @@ def test_a_result_can_be_read_back(tmp_path: Path) -> None:
     assert found.scored == SCORED and found.items == report.items
 
 
-def test_what_is_not_a_result_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "results.json"
-    path.write_text("{}")
-    with pytest.raises(UsageError, match="not a result of mglmm eval"):
+def test_a_result_is_strict_json(tmp_path: Path) -> None:
+    scores = {"gIoU": math.nan, "cIoU": math.inf, "AP": -1.0}
+    write_result(tmp_path, SCORED, Report(scores, {"a": {"gIoU": (math.nan, 1), "cIoU": (1, 2)}}, "gIoU"), {}, scores)
+    content = json.loads((tmp_path / RESULTS).read_text(), parse_constant=pytest.fail)
+    assert content["scores"] == content["baseline"] == {"gIoU": None, "cIoU": None, "AP": -1.0}
+    assert read_result(tmp_path / RESULTS).items == {"a": {"cIoU": (1, 2)}}
+
+
+@pytest.mark.parametrize("wrong", [None, True, 5, "x", [], {}, [[]], math.nan])
+def test_what_is_not_a_result_is_refused(wrong: Any, tmp_path: Path) -> None:
+    path, report = tmp_path / RESULTS, Report({}, {"a": {"gIoU": (1, 2)}}, "gIoU")
+    write_result(tmp_path, SCORED, report, {}, {})
+    good, items = json.loads(path.read_text()), tmp_path / ITEMS
+    for scored in (wrong, good["scored"] | {"tool": wrong}, good["scored"] | {"strange": wrong}):
+        if scored != "x" and scored != good["scored"] | {"tool": "x"}:
+            path.write_text(json.dumps(good | {"scored": scored}))
+            with pytest.raises(UsageError, match=r"results\.json: not a result of mglmm eval: "):
+                read_result(path)
+    path.write_text(json.dumps(good))
+    for line in (
+        wrong,
+        {"id": wrong, "scores": 5},
+        {"id": "a", "scores": {"gIoU": wrong}},
+        {"id": "a", "scores": {"x": [wrong, 1]}},
+    ):
+        if line != {"id": "a", "scores": {"x": [5, 1]}}:
+            items.write_text('{"id": "b", "scores": {}}\n' + json.dumps(line) + "\n")
+            with pytest.raises(UsageError, match=r"items\.jsonl: line\[1\]: "):
+                read_result(path)
+
+
+def test_a_result_that_is_missing_or_no_json_is_named(tmp_path: Path) -> None:
+    path = tmp_path / RESULTS
+    with pytest.raises(UsageError, match="no such file"):
         read_result(path)
-    with pytest.raises(UsageError, match="No such file"):
-        read_result(tmp_path / "missing.json")
+    path.write_bytes(b"[" * 100_000)
+    with pytest.raises(UsageError, match="not JSON: it is nested too deep"):
+        read_result(path)
+    write_result(tmp_path, SCORED, Report({}, {}, "gIoU"), {}, {})
+    (tmp_path / ITEMS).unlink()
+    with pytest.raises(UsageError, match=r"items\.jsonl: no such file"):
+        read_result(path)
 
 
 def test_the_worst_come_first() -> None:

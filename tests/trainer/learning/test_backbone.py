@@ -10,6 +10,7 @@ import timm
 import torch
 from PIL import Image
 
+from engine.errors import UsageError
 from engine.images.decode import decode
 from engine.images.transforms import pixel_view
 from engine.model.config import PyramidConfig
@@ -31,6 +32,22 @@ def test_imagenet_answers(name: str, classes: range | tuple[int, ...]) -> None:
     photo = Image.fromarray(decode(path)).resize((224, 224), Image.Resampling.BICUBIC)
     view = pixel_view(np.asarray(photo), PyramidConfig(image_size=288))[:, :224, :224]
     assert int(model(view[None]).argmax()) in classes
+
+
+@pytest.mark.parametrize(
+    ("package", "file", "reason"),
+    [
+        ("", "*.pth", "the package  is missing"),
+        ("..", "*.pth", "the package .. is missing"),
+        ("no.such", "*.pth", "the package no.such is missing"),
+        (RECIPE.package, "/*", "0 files match"),
+        (RECIPE.package, "*", r"\d+ files match \*, expected one"),
+        (RECIPE.package, "__init__.py", "__init__.py: can't be read as weights"),
+    ],
+)
+def test_what_is_no_backbone_is_named(package: str, file: str, reason: str) -> None:
+    with pytest.raises(UsageError, match=reason):
+        load_backbone(torch.nn.Linear(1, 1), BackboneRecipe(package=package, file=file))
 
 
 def test_frozen_stages_have_no_gradient() -> None:

@@ -84,7 +84,8 @@ def test_two_empty_masks(rle: Encode) -> None:
     preds = [Prediction("x", "", ("cat", "dog"), (a, nothing))]
     official, corrected = score(gts, preds), score(gts, preds, "corrected")
     assert official.miou == 0.0 and official.recall == RecallScore(2, 2)
-    assert corrected.miou == 1.0 and corrected.recall == RecallScore(1, 2)
+    assert official.recalls and official.recalls.corrected == corrected.recall and official.miou_corrected == 1.0
+    assert corrected.miou == corrected.miou_corrected == 1.0 and corrected.recall == RecallScore(1, 2)
 
 
 def test_detection_follows_the_protocol(rle: Encode) -> None:

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from engine.masks.rle import from_coco
 from engine.records import RLE
-from trainer.metrics.official_files import parse_rle
 from trainer.metrics.refer import Confusion, Overlap, grefer_scores, overlap, refer_scores
 
 LoadJson = Callable[[str], Any]
@@ -15,13 +15,13 @@ LoadJson = Callable[[str], Any]
 @pytest.fixture(scope="module")
 def refer(load_json: LoadJson) -> list[Overlap]:
     expressions = [one for item in load_json("refer/data.json")["items"] for one in item["expressions"]]
-    return [overlap([parse_rle(one["gt"])], [parse_rle(one["pred"])]) for one in expressions]
+    return [overlap([from_coco(one["gt"])], [from_coco(one["pred"])]) for one in expressions]
 
 
 @pytest.fixture(scope="module")
 def grefer(load_json: LoadJson) -> list[Overlap]:
     items = load_json("grefer/data.json")["items"]
-    return [overlap([parse_rle(m) for m in one["gt"]], [parse_rle(m) for m in one["pred"]]) for one in items]
+    return [overlap([from_coco(m) for m in one["gt"]], [from_coco(m) for m in one["pred"]]) for one in items]
 
 
 @pytest.mark.parametrize("task", ["refer", "grefer"])

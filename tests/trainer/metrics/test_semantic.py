@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from engine.masks.rle import from_coco
 from engine.records import RLE
-from trainer.metrics.official_files import parse_rle
 from trainer.metrics.panoptic import Quality
 from trainer.metrics.semantic import UNLABELLED, SemanticImage, semantic_scores
 
@@ -22,7 +22,7 @@ Encode = Callable[..., RLE]
 def images(metrics_root: Path, load_json: LoadJson) -> list[SemanticImage]:
     masks: defaultdict[str, list[tuple[int, RLE]]] = defaultdict(list)
     for entry in load_json("panoptic/semantic_pred.json"):
-        masks[Path(entry["file_name"]).stem].append((entry["category_id"], parse_rle(entry["segmentation"])))
+        masks[Path(entry["file_name"]).stem].append((entry["category_id"], from_coco(entry["segmentation"])))
     names = [Path(image["file_name"]).stem for image in load_json("panoptic/gt.json")["images"]]
 
     def read(name: str) -> np.ndarray:

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import UsageError
+from engine.json_file import read_json
+from trainer.benchmarks.entries import each, identity, text, written_id
 from trainer.benchmarks.predictions import Found
-from trainer.data.formats.reading import field, read_json
 from trainer.metrics.mgsc import Prediction
 
 FILE = "captions.json"
@@ -31,18 +32,9 @@ def read(path: Path) -> Found:
     again: list[str] = []
     for file in files:
         content = read_json(file)
-        entries = content if isinstance(content, list) else [content]
-        for number, entry in enumerate(entries):
-            try:
-                image_id, caption = str(field(entry, "image_id", object)), entry.get("caption")
-                if caption is not None and not isinstance(caption, str):
-                    raise ValueError("'caption' that is not a text")
-            except ValueError as error:
-                raise UsageError(f"{file}: entry {number}: {error}") from None
-            if image_id in answers:
-                again.append(image_id)
-            else:
-                answers[image_id] = Prediction(image_id, caption, (), ())
+        for answer in each(file, "entry", content if isinstance(content, list) else [content], _answer):
+            if answers.setdefault(answer.image_id, answer) is not answer:
+                again.append(answer.image_id)
     if not again:
         return Found(answers)
     return Found(answers, (f"{len(again)} more captions of an image, such as {again[0]!r}: the first counts",))
@@ -51,10 +43,10 @@ def read(path: Path) -> Found:
 def write(folder: Path, answers: Iterable[Prediction]) -> None:
     """Write one file."""
     folder.mkdir(parents=True, exist_ok=True)
-    entries = [{"image_id": _number(one.image_id), "caption": one.caption} for one in answers]
+    entries = [{"image_id": written_id(one.image_id), "caption": one.caption} for one in answers]
     (folder / FILE).write_text(json.dumps(entries), encoding="utf-8")
 
 
-def _number(image_id: str) -> Any:
-    """COCO's own ids are numbers, and its scripts compare them as such."""
-    return int(image_id) if image_id.isdecimal() and str(int(image_id)) == image_id else image_id
+def _answer(entry: Any) -> Prediction:
+    said = text(entry, "caption") if isinstance(entry, dict) and entry.get("caption") is not None else None
+    return Prediction(identity(entry, "image_id"), said, (), ())

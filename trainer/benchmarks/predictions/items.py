@@ -9,20 +9,21 @@ the data set. Read too is a list of images, each with `expressions` of `{text, g
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from engine.errors import UsageError
+from engine.json_file import read_json
 from engine.records import RLE
 from engine.text.prompts import Task
 from trainer.benchmarks.benchmark import Benchmark, Question
+from trainer.benchmarks.entries import identity, listed, mask_in, masks_in, text
 from trainer.benchmarks.masks import Expressions, Target
-from trainer.benchmarks.predictions import Found
-from trainer.data.formats.reading import field, read_json
+from trainer.benchmarks.predictions import Found, check_sizes
+from trainer.data.formats.reading import field
 from trainer.metrics.mgsc import Prediction
-from trainer.metrics.official_files import parse_rle
 
 FILE = "predictions.json"
 
@@ -35,13 +36,21 @@ class _Item:
     pred: tuple[RLE, ...]
 
 
-def read(path: Path) -> Found:
+def read(path: Path, benchmark: Benchmark) -> Found:
     """Read the predicted masks.
 
     Raises:
-        UsageError: if the file can't be read or an item is malformed.
+        UsageError: if the file can't be read, or an item is malformed or of another size than its truth.
     """
-    return Found({item.id: Prediction(item.id, None, (), item.pred) for item in _items(path)})
+    asked = {question.id for question in benchmark.questions}
+    items = _items(path)
+    for item in items:
+        frame = benchmark.frame(item.id) if item.id in asked else None
+        try:
+            check_sizes("pred", item.pred, frame)
+        except ValueError as error:
+            raise UsageError(f"{path}: item {item.id!r}: {error}") from None
+    return Found({item.id: Prediction(item.id, None, (), item.pred) for item in items})
 
 
 def read_truth(path: Path, *, empty_targets: bool, limit: int | None) -> Expressions:
@@ -78,27 +87,33 @@ def write(folder: Path, answers: Mapping[str, Prediction], benchmark: Benchmark)
 
 def _items(path: Path) -> list[_Item]:
     path = path / FILE if path.is_dir() else path
-    content = read_json(path)
     found: dict[str, _Item] = {}
-    try:
-        for number, entry in enumerate(field(content, "items", list)):
-            parts = field(entry, "expressions", list) if "expressions" in entry else [entry]
-            for index, part in enumerate(parts):
-                name = part.get("id", f"{entry.get('image_id', number)}:{index if parts[0] is not entry else number}")
-                item = _Item(str(name), str(part.get("text", "")), _masks(part, "gt"), _masks(part, "pred") or ())
-                if "pred" not in part:
-                    raise ValueError(f"item {name!r} has no 'pred'")
-                if item.id in found:
-                    raise ValueError(f"item {name!r} for the second time")
-                found[item.id] = item
-    except (ValueError, AttributeError) as error:
-        raise UsageError(f"{path}: {error}") from None
+    for number, entry in enumerate(listed(path, read_json(path), "items")):
+        name = f"items[{number}]"
+        try:
+            image = identity(entry, "image_id") if "image_id" in field({name: entry}, name, dict) else number
+            several = field(entry, "expressions", list) if "expressions" in entry else None
+            for index, part in enumerate([entry] if several is None else several):
+                known = isinstance(part, dict) and "id" in part
+                name = identity(part, "id") if known else f"{image}:{number if several is None else index}"
+                if name in found:
+                    raise ValueError("for the second time")
+                found[name] = _item(name, part)
+        except ValueError as error:
+            raise UsageError(f"{path}: item {name!r}: {error}") from None
     return list(found.values())
 
 
-def _masks(part: Mapping[str, Any], key: str) -> tuple[RLE, ...] | None:
-    stored = part.get(key)
-    if stored is None:
-        return None
-    masks: Sequence[Any] = stored if isinstance(stored, list) else [stored]
-    return tuple(parse_rle(mask) for mask in masks)
+def _item(name: str, part: Any) -> _Item:
+    if field(part, "pred", object) is None:
+        pred: tuple[RLE, ...] = ()
+    else:
+        pred = _masks(part, "pred")
+    gt = _masks(part, "gt") if part.get("gt") is not None else None
+    check_sizes("gt", gt or ())
+    return _Item(name, text(part, "text") if "text" in part else "", gt, pred)
+
+
+def _masks(part: Any, key: str) -> tuple[RLE, ...]:
+    """A list of masks, or one alone."""
+    return masks_in(part, key) if isinstance(part[key], list) else (mask_in(part, key),)

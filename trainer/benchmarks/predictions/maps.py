@@ -17,15 +17,16 @@ from typing import Any
 import numpy as np
 
 from engine.errors import UsageError
+from engine.json_file import read_json
 from engine.masks.rle import decode, encode
 from engine.records import RLE
 from trainer.benchmarks.benchmark import Question
+from trainer.benchmarks.entries import below, each, identity, listed, mask_in, text, whole, written_id
 from trainer.benchmarks.maps import Category
 from trainer.benchmarks.panoptic_files import read_ids, write_ids
 from trainer.benchmarks.predictions import Found
-from trainer.data.formats.reading import field, read_json
+from trainer.data.formats.reading import field
 from trainer.metrics.mgsc import Prediction
-from trainer.metrics.official_files import parse_rle
 
 PANOPTIC, SEMANTIC = "panoptic.json", "semantic.json"
 
@@ -47,12 +48,11 @@ def read(path: Path, questions: Sequence[Question], categories: Sequence[Categor
     """
     file = _file(path)
     content = read_json(file)
-    try:
-        if isinstance(content, dict):
-            return Found(_panoptic(file, content, categories))
-        return Found(_semantic(content, questions, categories))
-    except ValueError as error:
-        raise UsageError(f"{file}: {error}") from None
+    if isinstance(content, dict):
+        return Found(_panoptic(file, content, categories))
+    if isinstance(content, list):
+        return Found(_semantic(file, content, questions, categories))
+    raise UsageError(f"{file}: neither a list of masks nor an object with annotations")
 
 
 def write(
@@ -70,7 +70,7 @@ def write(
         picture = f"{question.image.stem}.png"
         segments = _write_picture(folder / Path(PANOPTIC).stem / picture, kept, categories) if kept else []
         if kept:
-            annotations.append({"image_id": int(question.id), "file_name": picture, "segments_info": segments})
+            annotations.append({"image_id": written_id(question.id), "file_name": picture, "segments_info": segments})
         painted += [
             {
                 "file_name": question.image.name,
@@ -106,38 +106,52 @@ def _file(path: Path) -> Path:
 def _panoptic(file: Path, content: Any, categories: Sequence[Category]) -> dict[str, Prediction]:
     names = {category.id: category.name for category in categories}
     answers: dict[str, Prediction] = {}
-    for annotation in field(content, "annotations", list):
-        image_id, picture = str(field(annotation, "image_id", object)), field(annotation, "file_name", str)
+
+    def add(annotation: Any) -> None:
+        image_id = identity(annotation, "image_id")
         if image_id in answers:
             raise ValueError(f"image {image_id} for the second time")
-        ids = read_ids(file.with_suffix("") / picture)
-        segments = [
-            (field(one, "id", int), field(one, "category_id", int)) for one in field(annotation, "segments_info", list)
-        ]
-        listed = np.array([identity for identity, _ in segments] + [0])
-        if strange := np.setdiff1d(ids, listed).tolist():
-            raise ValueError(f"{picture} has the id {strange[0]}, which no segment has")
-        if absent := np.setdiff1d(listed[:-1], ids).tolist():
-            raise ValueError(f"the segment {absent[0]} has no pixel in {picture}")
-        if unknown := [category for _, category in segments if category not in names]:
-            raise ValueError(f"{picture}: unknown category {unknown[0]}")
-        masks = tuple(encode(np.stack([ids == identity for identity, _ in segments]))) if segments else ()
-        phrases = tuple(names[category] for _, category in segments)
-        answers[image_id] = Prediction(image_id, None, phrases, masks)
+        answers[image_id] = _of_picture(image_id, annotation, file.with_suffix(""), names)
+
+    each(file, "annotations", listed(file, content, "annotations"), add)
     return answers
 
 
-def _semantic(content: Any, questions: Sequence[Question], categories: Sequence[Category]) -> dict[str, Prediction]:
-    if not isinstance(content, list):
-        raise ValueError("neither a list of masks nor an object with annotations")
+def _of_picture(image_id: str, annotation: Any, folder: Path, names: Mapping[int, str]) -> Prediction:
+    picture = below(folder, annotation, "file_name")
+    segments = [(whole(one, "id"), whole(one, "category_id")) for one in field(annotation, "segments_info", list)]
+    listed = [identity for identity, _ in segments]
+    if 0 in listed or len(set(listed)) < len(listed):
+        raise ValueError(f"a segment of {picture.name} has the id 0 or that of another one")
+    if unknown := [category for _, category in segments if category not in names]:
+        raise ValueError(f"{picture.name}: unknown category {unknown[0]}")
+    ids = read_ids(picture)
+    present = set(np.unique(ids).tolist())
+    if strange := sorted(present - {0, *listed}):
+        raise ValueError(f"{picture.name} has the id {strange[0]}, which no segment has")
+    if absent := sorted(set(listed) - present):
+        raise ValueError(f"the segment {absent[0]} has no pixel in {picture.name}")
+    masks = tuple(encode((ids == identity)[None])[0] for identity in listed)
+    return Prediction(image_id, None, tuple(names[category] for _, category in segments), masks)
+
+
+def _semantic(
+    file: Path, content: list[Any], questions: Sequence[Question], categories: Sequence[Category]
+) -> dict[str, Prediction]:
     by_name = {question.image.stem: question.id for question in questions}
     masks: defaultdict[str, list[tuple[str, RLE]]] = defaultdict(list)
-    for entry in content:
-        stem = Path(field(entry, "file_name", str)).stem
-        place = field(entry, "category_id", int)
+
+    def add(entry: Any) -> None:
+        stem = Path(text(entry, "file_name")).stem
+        place = whole(entry, "category_id")
         # A class that the script does not know is stored as 255.
-        text = categories[place].name if 0 <= place < len(categories) else str(entry.get("category", place))
-        masks[by_name.get(stem, stem)].append((text, parse_rle(field(entry, "segmentation", dict))))
+        if 0 <= place < len(categories):
+            name = categories[place].name
+        else:
+            name = text(entry, "category") if "category" in entry else str(place)
+        masks[by_name.get(stem, stem)].append((name, mask_in(entry, "segmentation")))
+
+    each(file, "entry", content, add)
     return {
         name: Prediction(name, None, tuple(text for text, _ in pairs), tuple(mask for _, mask in pairs))
         for name, pairs in masks.items()

@@ -5,15 +5,18 @@ annotations/panoptic_val2017.json, annotations/panoptic_val2017/*.png, val2017/*
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from engine.errors import UsageError
+from engine.json_file import read_json
 from engine.text.prompts import Task
 from trainer.benchmarks.benchmark import Question
+from trainer.benchmarks.entries import below, each, identity, listed, text, whole
 from trainer.benchmarks.maps import Category, Maps, TrueMap
 from trainer.data.formats.coco_file import first_of
-from trainer.data.formats.reading import field, read_json
+from trainer.data.formats.reading import field
 from trainer.metrics.panoptic import Segment
 
 
@@ -35,29 +38,40 @@ def open_panoptic(data: Path, split: str, images: Path | None, limit: int | None
     path = root / first_of(root, *names) if data.is_dir() else data
     folder = images or next((root / one for one in (f"{split}2017", "images") if (root / one).is_dir()), root)
     content = read_json(path)
-    try:
-        categories = [
-            Category(field(one, "id", int), field(one, "name", str), bool(one.get("isthing", 1)))
-            for one in field(content, "categories", list)
-        ]
-        files = {field(one, "id", int): field(one, "file_name", str) for one in field(content, "images", list)}
-        questions: list[Question] = []
-        maps: dict[str, TrueMap] = {}
-        known = {category.id for category in categories}
-        for annotation in field(content, "annotations", list)[:limit]:
-            image_id, picture = field(annotation, "image_id", int), field(annotation, "file_name", str)
-            segments = tuple(_segment(one) for one in field(annotation, "segments_info", list))
-            if strange := [one.category for one in segments if one.category not in known]:
-                raise ValueError(f"{picture}: unknown category {strange[0]}")
-            if image_id not in files:
-                raise ValueError(f"{picture}: no image {image_id}")
-            questions.append(Question(str(image_id), folder / files[image_id], Task.SEMANTIC))
-            maps[str(image_id)] = TrueMap(path.with_suffix("") / picture, segments)
-    except ValueError as error:
-        raise UsageError(f"{path}: {error}") from None
+    categories = each(path, "categories", listed(path, content, "categories"), _category)
+    known = {category.id for category in categories}
+    if len(known) < len(categories):
+        raise UsageError(f"{path}: two categories have the same id")
+    files = dict(each(path, "images", listed(path, content, "images"), partial(_file, folder)))
+    questions: list[Question] = []
+    maps: dict[str, TrueMap] = {}
+
+    def add(annotation: Any) -> None:
+        image_id = identity(annotation, "image_id")
+        picture = below(path.with_suffix(""), annotation, "file_name")
+        segments = tuple(_segment(one) for one in field(annotation, "segments_info", list))
+        if strange := [one.category for one in segments if one.category not in known]:
+            raise ValueError(f"{picture.name}: unknown category {strange[0]}")
+        if image_id not in files:
+            raise ValueError(f"{picture.name}: no image {image_id}")
+        if image_id in maps:
+            raise ValueError(f"image {image_id} for the second time")
+        questions.append(Question(image_id, files[image_id], Task.SEMANTIC))
+        maps[image_id] = TrueMap(picture, segments)
+
+    each(path, "annotations", listed(path, content, "annotations")[:limit], add)
     return Maps(questions, maps, categories, instances=instances)
 
 
+def _category(entry: Any) -> Category:
+    return Category(whole(entry, "id"), text(entry, "name"), bool(entry.get("isthing", 1)))
+
+
+def _file(folder: Path, entry: Any) -> tuple[str, Path]:
+    return identity(entry, "id"), below(folder, entry, "file_name")
+
+
 def _segment(entry: Any) -> Segment:
-    identity, category = field(entry, "id", int), field(entry, "category_id", int)
-    return Segment(identity, category, bool(entry.get("iscrowd", 0)), entry.get("area"))
+    identity, category = whole(entry, "id"), whole(entry, "category_id")
+    area = whole(entry, "area") if "area" in entry else None
+    return Segment(identity, category, bool(entry.get("iscrowd", 0)), area)

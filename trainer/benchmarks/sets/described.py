@@ -18,11 +18,13 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import UsageError
+from engine.json_file import read_json
 from engine.text.prompts import Box, Task
 from trainer.benchmarks.benchmark import Question
+from trainer.benchmarks.entries import below, each, identity, listed, number, text, whole
 from trainer.benchmarks.texts import Captions, References
 from trainer.data.formats.coco_file import first_of
-from trainer.data.formats.reading import field, read_json
+from trainer.data.formats.reading import field
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,29 +85,31 @@ def _coco(data: Path, layout: _Layout, split: str, images: Path | None) -> tuple
     folders = [root / one.format(split=split) for one in layout.images]
     folder = images or next((one for one in folders if one.is_dir()), folders[0])
     content = read_json(path)
-    captions: defaultdict[Any, list[str]] = defaultdict(list)
-    boxes: dict[Any, Any] = {}
+    captions: defaultdict[str, list[str]] = defaultdict(list)
+    boxes: dict[str, Any] = {}
     questions: list[Question] = []
     references: dict[str, References] = {}
-    try:
-        for entry in field(content, "annotations", list):
-            image_id = field(entry, "image_id", object)
-            if "caption" in entry:
-                captions[image_id].append(field(entry, "caption", str))
-            boxes.setdefault(image_id, entry.get("bbox"))
-        for image in field(content, "images", list):
-            image_id = field(image, "id", object)
-            texts = captions[image_id] or ([field(image, "caption", str)] if "caption" in image else [])
-            if not texts:
-                raise ValueError(f"image {image_id} has no caption")
-            if str(image_id) in references:
-                raise ValueError(f"image {image_id} for the second time")
-            box = _box(boxes.get(image_id), image) if layout.task is Task.REGION else None
-            where = folder / field(image, "file_name", str)
-            questions.append(Question(str(image_id), where, layout.task, box=box))
-            references[str(image_id)] = References(tuple(texts), str(image.get("domain", "")))
-    except ValueError as error:
-        raise UsageError(f"{path}: {error}") from None
+
+    def add_annotation(entry: Any) -> None:
+        image_id = identity(entry, "image_id")
+        if "caption" in entry:
+            captions[image_id].append(text(entry, "caption"))
+        boxes.setdefault(image_id, entry.get("bbox"))
+
+    def add_image(image: Any) -> None:
+        image_id = identity(image, "id")
+        said = captions[image_id] or ([text(image, "caption")] if "caption" in image else [])
+        if not said:
+            raise ValueError(f"image {image_id} has no caption")
+        if image_id in references:
+            raise ValueError(f"image {image_id} for the second time")
+        box = _box(boxes.get(image_id), image) if layout.task is Task.REGION else None
+        questions.append(Question(image_id, below(folder, image, "file_name"), layout.task, box=box))
+        domain = text(image, "domain") if "domain" in image else ""
+        references[image_id] = References(tuple(said), domain)
+
+    each(path, "annotations", listed(path, content, "annotations"), add_annotation)
+    each(path, "images", listed(path, content, "images"), add_image)
     return questions, references
 
 
@@ -113,8 +117,12 @@ def _box(corners: Any, image: Any) -> Box | None:
     """A region in fractions of its photograph; None where the file has none, as for scoring predictions alone."""
     if corners is None:
         return None
-    height, width = field(image, "height", int), field(image, "width", int)
-    left, top, wide, high = (float(side) for side in corners)
+    height, width = whole(image, "height"), whole(image, "width")
+    if height < 1 or width < 1:
+        raise ValueError(f"{height} x {width} is no size")
+    if not isinstance(corners, list) or len(corners) != 4:
+        raise ValueError("'bbox' that is not four numbers")
+    left, top, wide, high = (number({"bbox": side}, "bbox") for side in corners)
     return Box(
         max(0.0, left / width), max(0.0, top / height), min(1.0, (left + wide) / width), min(1.0, (top + high) / height)
     )
@@ -126,16 +134,18 @@ def _flickr(data: Path, split: str, images: Path | None) -> tuple[list[Question]
     folder = images or next((one for one in folders if one.is_dir()), folders[0])
     questions: list[Question] = []
     references: dict[str, References] = {}
-    content = read_json(path)
-    try:
-        for entry in field(content, "images", list):
-            if field(entry, "split", str) == split:
-                name = field(entry, "filename", str)
-                texts = tuple(field(one, "raw", str) for one in field(entry, "sentences", list))
-                if not texts:
-                    raise ValueError(f"{name} has no caption")
-                questions.append(Question(name, folder / name, Task.CAPTION))
-                references[name] = References(texts)
-    except ValueError as error:
-        raise UsageError(f"{path}: {error}") from None
+
+    def add(entry: Any) -> None:
+        if text(entry, "split") != split:
+            return
+        name = text(entry, "filename")
+        said = tuple(text(one, "raw") for one in field(entry, "sentences", list))
+        if not said:
+            raise ValueError(f"{name} has no caption")
+        if name in references:
+            raise ValueError(f"{name} for the second time")
+        questions.append(Question(name, below(folder, entry, "filename"), Task.CAPTION))
+        references[name] = References(said)
+
+    each(path, "images", listed(path, read_json(path), "images"), add)
     return questions, references

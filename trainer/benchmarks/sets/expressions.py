@@ -11,18 +11,20 @@ Every sentence of a reference is a question. The photographs lie in `images/msco
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from engine.errors import UsageError
-from engine.records import RLE
+from engine.images.sources import inside
+from engine.json_file import read_json
 from engine.text.prompts import Task
 from trainer.benchmarks.benchmark import Question
+from trainer.benchmarks.entries import identity, text
 from trainer.benchmarks.masks import Expressions, Target
 from trainer.data.formats.base import Skipped
-from trainer.data.formats.coco_file import CocoAnnotation, CocoImage, first_of, mask_of, read_coco
-from trainer.data.formats.reading import field, read_json
+from trainer.data.formats.coco_file import first_of, mask_of, read_coco
+from trainer.data.formats.reading import field
 from trainer.data.formats.refer import TRAIN2014
 from trainer.data.formats.safe_pickle import read_pickle
 
@@ -33,9 +35,12 @@ FILES = {
     "grefcoco": ("grefs(unc).json",),
 }
 _NOTHING = -1
+_T = TypeVar("_T")
 
 
-def open_expressions(data: Path, name: str, split: str, images: Path | None, limit: int | None) -> Expressions:
+def open_expressions(
+    data: Path, name: str, split: str, images: Path | None, limit: int | None, skipped: Skipped
+) -> Expressions:
     """A split of a set.
 
     Args:
@@ -44,36 +49,38 @@ def open_expressions(data: Path, name: str, split: str, images: Path | None, lim
         split: which.
         images: folder of the photographs.
         limit: only the first so many questions.
+        skipped: gets the references whose mask can't be used.
 
     Raises:
-        UsageError: if a file is missing or malformed, the split is not in it, or an object has no mask.
+        UsageError: if a file is missing or malformed, or the split is not in it; names the reference.
     """
     file = first_of(data, *(f"{name}/{one}" for one in FILES[name]))
     refs = read_pickle(data / file) if file.endswith(".p") else read_json(data / file)
-    chosen = _of_split(refs, split, file)
-    skipped = Skipped()
-    instances = read_coco(data / name / "instances.json", skipped)
+    instances = read_coco(data / name / "instances.json", Skipped())
     known = {image.id: image for image in instances.images}
     annotations = {one.id: one for group in instances.annotations.values() for one in group}
     root = images or data / next((one for one in TRAIN2014 if (data / one).is_dir()), TRAIN2014[0])
     questions: list[Question] = []
     targets: dict[str, Target] = {}
-    for ref in chosen:
-        where = f"{file}: ref {ref['ref_id']}"
+    for ref in _of_split(refs, split, file):
+        where = f"{file}: ref {ref.get('ref_id')}"
         try:
-            image = known[ref["image_id"]]
-            target = Target(_masks(ref, image, annotations))
-            texts = [(one["sent_id"], one["sent"].strip()) for one in field(ref, "sentences", list)]
-        except KeyError as error:
-            raise UsageError(f"{where}: no {error.args[0]!r} in instances.json or in the reference") from None
-        except (TypeError, ValueError) as error:
+            image = _known(known, ref, "image_id")
+            photograph = inside(root, image.file_name)
+            objects = [_known(annotations, {"ann_id": one}, "ann_id") for one in _objects(ref)]
+            asked = [(identity(one, "sent_id"), text(one, "sent").strip()) for one in field(ref, "sentences", list)]
+        except (ValueError, UsageError) as error:
             raise UsageError(f"{where}: {error}") from None
-        for sentence_id, text in texts:
-            question = Question(str(sentence_id), root / image.file_name, Task.REFERRING, text)
-            if question.id in targets:
+        try:
+            target = Target(tuple(mask_of(one, image) for one in objects))
+        except ValueError as error:
+            skipped.add(where, str(error))
+            continue
+        for sentence_id, said in asked:
+            if sentence_id in targets:
                 raise UsageError(f"{where}: sentence {sentence_id} for the second time")
-            questions.append(question)
-            targets[question.id] = target
+            questions.append(Question(sentence_id, photograph, Task.REFERRING, said))
+            targets[sentence_id] = target
     kept = questions[:limit]
     return Expressions(kept, {one.id: targets[one.id] for one in kept}, empty_targets=name == "grefcoco")
 
@@ -84,15 +91,27 @@ def _of_split(refs: Any, split: str, file: str) -> list[dict[str, Any]]:
     chosen = [ref for ref in refs if ref["split"] == split]
     if not chosen:
         there = ", ".join(sorted({str(ref["split"]) for ref in refs}))
-        raise UsageError(f"{file}: no split {split!r}; it has {there}")
+        raise UsageError(f"{file}: no split {split!r}; it has {there or 'none'}")
     return chosen
 
 
-def _masks(ref: Mapping[str, Any], image: CocoImage, annotations: Mapping[Any, CocoAnnotation]) -> tuple[RLE, ...]:
-    """All that an expression means; none for an empty target."""
-    ids = ref["ann_id"] if isinstance(ref["ann_id"], list) else [ref["ann_id"]]
+def _objects(ref: Mapping[str, Any]) -> list[Any]:
+    """Ids of all that an expression means; none for an empty target.
+
+    Raises:
+        ValueError: if it says neither.
+    """
+    given = field(ref, "ann_id", object)
+    ids = given if isinstance(given, list) else [given]
     if ref.get("no_target") or ids == [_NOTHING]:
-        return ()
+        return []
     if not ids:
         raise ValueError("no object, and not said to have none")
-    return tuple(mask_of(annotations[one], image) for one in ids)
+    return ids
+
+
+def _known(entries: Mapping[Any, _T], ref: Mapping[str, Any], key: str) -> _T:
+    value = field(ref, key, object)
+    if not isinstance(value, Hashable) or value not in entries:
+        raise ValueError(f"no {key} {value!r} in instances.json")
+    return entries[value]

@@ -12,10 +12,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from engine.errors import UsageError
+from engine.images.sources import inside
 from engine.text.prompts import Task
 from trainer.benchmarks.benchmark import Question
 from trainer.benchmarks.grounded import GroundedCaptions
-from trainer.metrics.official_files import TrueImage, read_ground_truth, read_images
+from trainer.benchmarks.official_files import TrueImage, read_ground_truth, read_images
+from trainer.benchmarks.predictions import check_sizes
 
 _BELOW = ("", "gt", "annotations")
 _SUBTREE = "subtree"
@@ -40,13 +42,19 @@ def open_grounded(data: Path, split: str, images: Path | None, limit: int | None
     if bare := [gt.image_id for gt in gts if not gt.masks]:
         raise UsageError(f"{folder}: {len(bare)} images have no true mask, such as {bare[0]!r}")
     root = images or (data / "images" if (data / "images").is_dir() else data)
+    for gt in gts:
+        try:
+            check_sizes("true masks", gt.masks)
+        except ValueError as error:
+            raise UsageError(f"{folder}: image {gt.image_id!r}: {error}") from None
     asked = [_question(image, root) for image in read_images(folder, split)[:limit]]
     return GroundedCaptions(asked, gts)
 
 
 def _question(image: TrueImage, root: Path) -> Question:
+    path = inside(root, image.file_name)
     kind, _, name = image.kind.partition(":")
     if kind == _SUBTREE:
-        return Question(image.id, root / image.file_name, Task.FINE_SEGCAP, f"the {name.strip()}")
+        return Question(image.id, path, Task.FINE_SEGCAP, f"the {name.strip()}")
     task = Task.PANOPTIC_SEGCAP if kind else Task.GCG
-    return Question(image.id, root / image.file_name, task)
+    return Question(image.id, path, task)

@@ -16,69 +16,83 @@ from typing import Any
 import numpy as np
 
 from engine.errors import UsageError
+from engine.images.sources import inside
+from engine.json_file import read_json
 from engine.masks.rle import decode, encode
 from engine.records import RLE
 from engine.text.prompts import Task
 from trainer.benchmarks.benchmark import Question
+from trainer.benchmarks.entries import each, text, texts, whole
 from trainer.benchmarks.masks import Expressions, Target
+from trainer.data.formats.base import Skipped
 from trainer.data.formats.coco_file import first_of
-from trainer.data.formats.reading import (
-    coco_to_rle,
-    field,
-    image_size,
-    json_list,
-    polygons_to_rle,
-    read_json,
-    texts,
-)
+from trainer.data.formats.reading import coco_to_rle, field, image_size, json_list, polygons_to_rle
 
 Pairs = list[tuple[Question, Target]]
 
 
-def open_reasoning(data: Path, name: str, split: str, images: Path | None, limit: int | None) -> Expressions:
+def open_reasoning(
+    data: Path, name: str, split: str, images: Path | None, limit: int | None, skipped: Skipped
+) -> Expressions:
     """A split of `reasonseg` or `muse`.
+
+    Args:
+        data: the folder of the set.
+        name: a key of `SETS`.
+        split: which.
+        images: folder of the photographs.
+        limit: only the first so many questions.
+        skipped: gets the questions whose mask can't be used.
 
     Raises:
         UsageError: if a file is missing or malformed; names the entry.
     """
-    pairs = SETS[name](data, split, images)[:limit]
-    if not pairs:
-        raise UsageError(f"{data}: the split {split} of {name} has no question")
+    pairs = SETS[name](data, split, images, skipped)[:limit]
     targets = {question.id: target for question, target in pairs}
     return Expressions([question for question, _ in pairs], targets, empty_targets=False)
 
 
-def _reason_seg(data: Path, split: str, images: Path | None) -> Pairs:
+def _reason_seg(data: Path, split: str, images: Path | None, skipped: Skipped) -> Pairs:
     folder = data / split
     if not folder.is_dir():
         raise UsageError(f"{folder}: no such folder")
     pairs: Pairs = []
     for path in sorted(folder.glob("*.json")):
         photograph = (images or folder) / f"{path.stem}.jpg"
+        entry = read_json(path, encoding="cp1252")
         try:
-            entry = read_json(path, encoding="cp1252")
-            shapes, asked = field(entry, "shapes", list), texts(entry, "text")
-            sentence = bool(entry.get("is_sentence"))
-            masks, undecided = _drawn(shapes, *image_size(photograph))
+            asked, shapes = texts(entry, "text"), [_shape(one) for one in field(entry, "shapes", list)]
         except ValueError as error:
             raise UsageError(f"{path}: {error}") from None
+        sentence, size = bool(entry.get("is_sentence")), image_size(photograph)
+        try:
+            masks, undecided = _drawn(shapes, *size)
+        except ValueError as error:
+            skipped.add(str(path), str(error))
+            continue
         target = Target(masks, undecided, "long" if sentence else "short")
         task = Task.REASONING if sentence else Task.REFERRING
         pairs += [
-            (Question(f"{path.stem}:{number}", photograph, task, text.strip()), target)
-            for number, text in enumerate(asked)
+            (Question(f"{path.stem}:{number}", photograph, task, said.strip()), target)
+            for number, said in enumerate(asked)
         ]
     return pairs
 
 
-def _drawn(shapes: list[Any], height: int, width: int) -> tuple[tuple[RLE, ...], RLE | None]:
+def _shape(entry: Any) -> tuple[str, list[Any]]:
+    """What a shape is and its corners."""
+    return text(entry, "label").lower(), field(entry, "points", list)
+
+
+def _drawn(shapes: list[tuple[str, list[Any]]], height: int, width: int) -> tuple[tuple[RLE, ...], RLE | None]:
     """The target and the undecided pixels; smaller shapes lie over larger ones."""
     drawn = []
-    for shape in shapes:
-        label = field(shape, "label", str).lower()
+    for label, points in shapes:
         if label != "flag":
-            points = [side for point in field(shape, "points", list) for side in point]
-            drawn.append((decode(polygons_to_rle([points], height, width)), "ignore" not in label))
+            if not all(isinstance(point, list) and len(point) == 2 for point in points):
+                raise ValueError("a shape whose points are not pairs of numbers")
+            outline = [side for point in points for side in point]
+            drawn.append((decode(polygons_to_rle([outline], height, width)), "ignore" not in label))
     target = np.zeros((height, width), np.bool_)
     undecided = np.zeros((height, width), np.bool_)
     for pixels, counts in sorted(drawn, key=lambda one: -np.count_nonzero(one[0])):
@@ -87,29 +101,34 @@ def _drawn(shapes: list[Any], height: int, width: int) -> tuple[tuple[RLE, ...],
     return (masks[0],), masks[1] if undecided.any() else None
 
 
-def _muse(data: Path, split: str, images: Path | None) -> Pairs:
+def _muse(data: Path, split: str, images: Path | None, skipped: Skipped) -> Pairs:
     path = data / first_of(data, f"MUSE_{split}.json", f"muse_{split}.json")
     pairs: Pairs = []
-    for number, entry in enumerate(json_list(path)):
-        try:
-            height, width = field(entry, "height", int), field(entry, "width", int)
-            asked, answers = texts(entry, "questions"), field(entry, "answers", list)
-            if len(asked) != len(answers):
-                raise ValueError(f"{len(asked)} questions but {len(answers)} answers")
-            photograph = (images or data) / _muse_image(entry)
-            for index, (text, things) in enumerate(zip(asked, answers, strict=True)):
-                masks = tuple(coco_to_rle(field(thing, "segmentation", object), height, width) for thing in things)
-                question = Question(f"{number}:{index}", photograph, Task.REASONING, text.strip())
-                pairs.append((question, Target(masks)))
-        except ValueError as error:
-            raise UsageError(f"{path}: entry {number}: {error}") from None
+    for number, (photograph, height, width, asked) in enumerate(each(path, "entry", json_list(path), _muse_entry)):
+        for index, (said, stored) in enumerate(asked):
+            try:
+                masks = tuple(coco_to_rle(one, height, width) for one in stored)
+            except ValueError as error:
+                skipped.add(f"{path.name}: entry {number}, question {index}", str(error))
+                continue
+            question = Question(f"{number}:{index}", inside(images or data, photograph), Task.REASONING, said.strip())
+            pairs.append((question, Target(masks)))
     return pairs
 
 
-def _muse_image(entry: Any) -> str:
+def _muse_entry(entry: Any) -> tuple[str, int, int, list[tuple[str, list[Any]]]]:
+    """Photograph, its height and width, and each question with the masks of its answer as they are stored."""
+    asked, answers = texts(entry, "questions"), field(entry, "answers", list)
+    if len(asked) != len(answers):
+        raise ValueError(f"{len(asked)} questions but {len(answers)} answers")
     if "file_name" in entry:
-        return f"train2014/{field(entry, 'file_name', str)}"
-    return "/".join(field(entry, "coco_url", str).split("/")[-2:])
+        photograph = f"train2014/{text(entry, 'file_name')}"
+    else:
+        photograph = "/".join(text(entry, "coco_url").split("/")[-2:])
+    stored = [
+        [field(one, "segmentation", object) for one in field({"answer": some}, "answer", list)] for some in answers
+    ]
+    return photograph, whole(entry, "height"), whole(entry, "width"), list(zip(asked, stored, strict=True))
 
 
-SETS: dict[str, Callable[[Path, str, Path | None], Pairs]] = {"reasonseg": _reason_seg, "muse": _muse}
+SETS: dict[str, Callable[[Path, str, Path | None, Skipped], Pairs]] = {"reasonseg": _reason_seg, "muse": _muse}

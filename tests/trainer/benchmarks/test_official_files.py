@@ -13,9 +13,9 @@ import pytest
 
 from engine.errors import UsageError
 from engine.records import RLE
+from trainer.benchmarks.official_files import read_ground_truth, read_predictions
 from trainer.metrics.captions import METRICS
 from trainer.metrics.mgsc import MgscScores, RecallScore, Rules, evaluate
-from trainer.metrics.official_files import parse_rle, read_ground_truth, read_predictions
 from trainer.metrics.similarity import TextModel
 
 LoadJson = Callable[[str], Any]
@@ -132,19 +132,12 @@ def test_ground_truth(tmp_path: Path, rle: Callable[..., RLE]) -> None:
     assert (gt.masks[0].height, gt.masks[0].width) == (1, 2)  # the mask's own size, not the image record's
 
 
-def test_uncompressed_masks(rle: Callable[..., RLE]) -> None:
-    assert parse_rle({"size": [1, 4], "counts": [1, 2, 1]}) == rle([[0, 1, 1, 0]])
-    for bad in (None, [[0, 0, 1, 1]], {"counts": "1"}, {"size": [1, 2], "counts": None}, {"size": [1], "counts": "1"}):
-        with pytest.raises(ValueError, match="mask"):
-            parse_rle(bad)
-
-
 def test_bad_files_are_named(tmp_path: Path, rle: Callable[..., RLE]) -> None:
     with pytest.raises(UsageError, match=r"no val_mgsc_caption_gt\.json or val_gcg_coco_caption_gt\.json"):
         read_ground_truth(tmp_path, "val")
     folder = official_folder(tmp_path, rle([[1, 1]]))
     write(folder / "val_gcg_coco_caption_gt.json", {"images": [{"id": "x"}], "annotations": []})
-    with pytest.raises(UsageError, match="no 'x'"):
+    with pytest.raises(UsageError, match=r"caption_gt\.json: images\[0\]: image 'x' has no caption"):
         read_ground_truth(folder, "val")
     with pytest.raises(UsageError, match=r"missing\.json"):
         read_predictions(tmp_path, ["missing"])
@@ -155,3 +148,99 @@ def test_bad_files_are_named(tmp_path: Path, rle: Callable[..., RLE]) -> None:
     write(tmp_path / "x.json", {"caption": "A cat.", "pred_masks": []})
     with pytest.raises(UsageError, match=r"x\.json: no 'phrases'"):
         read_predictions(tmp_path, ["x"])
+
+
+# What a run-length mask of 2 x 2 pixels can say that is not so.
+LIES: dict[str, object] = {
+    "short": {"size": [2, 2], "counts": [0, 3]},
+    "long": {"size": [2, 2], "counts": [0, 5]},
+    "text that ends early": {"size": [2, 2], "counts": "11"},
+    "negative": {"size": [2, 2], "counts": [6, -2]},
+    "overflowing": {"size": [2, 2], "counts": [2**64, 4]},
+    "rubbish": {"size": [2, 2], "counts": "zzzz"},
+    "endless side": {"size": [float("inf"), 2], "counts": [4]},
+    "vast": {"size": [100_000, 100_000], "counts": [10**10]},
+    "polygon": [[0, 0, 1, 1, 0, 1]],
+    "nothing": None,
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_a_mask_that_lies_is_named(lie: str, tmp_path: Path, rle: Callable[..., RLE]) -> None:
+    answer = {"caption": "A cat.", "phrases": [], "pred_masks": [{"size": [2, 2], "counts": "04"}, LIES[lie]]}
+    write(tmp_path / "x.json", answer)
+    with pytest.raises(UsageError, match=r"x\.json: pred_masks\[1\]: \S"):
+        read_predictions(tmp_path, ["x"])
+    folder = official_folder(tmp_path, rle([[1, 1]]))
+    annotation = {"image_id": "x", "id": 0, "area": 2, "segmentation": LIES[lie]}
+    write(folder / "val_gcg_coco_mask_gt.json", {"annotations": [annotation]})
+    with pytest.raises(UsageError, match=r"val_gcg_coco_mask_gt\.json: annotations\[0\]: segmentation: \S"):
+        read_ground_truth(folder, "val")
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "not JSON: it is empty"),
+        (b"[" * 100_000, "not JSON: it is nested too deep"),
+        (b'{"caption": "caf\xe9"}', "not JSON: byte 16"),
+        (b"5", "an entry that is not an object"),
+        (b"null", "an entry that is not an object"),
+        (b"{}", "no 'caption'"),
+        (b'{"caption": NaN, "phrases": [], "pred_masks": []}', "'caption' that is not"),
+        (b'{"caption": ["a"], "phrases": [], "pred_masks": []}', "'caption' that is not"),
+        (b'{"caption": "\\ud800", "phrases": [], "pred_masks": []}', "half a character"),
+        (b'{"caption": "", "phrases": "abc", "pred_masks": []}', "'phrases' that is not"),
+        (b'{"caption": "", "phrases": [null], "pred_masks": []}', "'phrases' that is not a list of texts"),
+        (b'{"caption": "", "phrases": ["\\udce9"], "pred_masks": []}', "half a character"),
+        (b'{"caption": "", "phrases": [], "pred_masks": {}}', "'pred_masks' that is not"),
+    ],
+)
+def test_any_fault_of_a_prediction_is_named(content: bytes, reason: str, tmp_path: Path) -> None:
+    (tmp_path / "x.json").write_bytes(content)
+    with pytest.raises(UsageError, match=rf"x\.json: .*{reason}") as caught:
+        read_predictions(tmp_path, ["x"])
+    assert "\n" not in str(caught.value) and "\ud800" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "key", "entry", "reason"),
+    [
+        ("caption", "images", {"id": True}, r"images\[0\]: 'id' that is neither"),
+        ("caption", "images", {"id": [1]}, r"images\[0\]: 'id' that is neither"),
+        ("caption", "images", {"id": float("nan")}, r"images\[0\]: 'id' that is neither"),
+        ("caption", "images", "x", r"images\[0\]: an entry that is not an object"),
+        ("caption", "annotations", {"image_id": "x", "caption": 5, "labels": []}, r"annotations\[0\]: 'caption'"),
+        ("caption", "annotations", {"image_id": "x", "caption": "", "labels": [5]}, r"annotations\[0\]: 'labels'"),
+        ("mask", "annotations", {"id": "a", "area": 2}, r"annotations\[0\]: 'id' that is not a whole number"),
+        ("mask", "annotations", {"id": 1.5, "area": 2}, r"annotations\[0\]: 'id' that is not a whole number"),
+        ("mask", "annotations", {"id": 1, "area": float("inf")}, r"annotations\[0\]: 'area' that is not a number"),
+        ("mask", "annotations", {"id": 1, "area": "2"}, r"annotations\[0\]: 'area' that is not a number"),
+    ],
+)
+def test_any_fault_of_the_truth_is_named(
+    kind: str, key: str, entry: Any, reason: str, tmp_path: Path, rle: Callable[..., RLE]
+) -> None:
+    folder = official_folder(tmp_path, rle([[1, 1]]))
+    path = folder / f"val_gcg_coco_{kind}_gt.json"
+    content = json.loads(path.read_text())
+    if kind == "mask":
+        entry = {"image_id": "x", "segmentation": rle([[1, 1]]).to_coco()} | entry
+    write(path, content | {key: [entry]})
+    with pytest.raises(UsageError, match=rf"val_gcg_coco_{kind}_gt\.json: {reason}"):
+        read_ground_truth(folder, "val")
+
+
+def test_what_stands_twice_in_the_truth_is_named(tmp_path: Path, rle: Callable[..., RLE]) -> None:
+    folder = official_folder(tmp_path, rle([[1, 1]]))
+    for kind, key, reason in (
+        ("caption", "images", "image 'x' for the second time"),
+        ("caption", "annotations", "image 'x' has two captions"),
+        ("mask", "annotations", "the id 0 for the second time"),
+    ):
+        path = folder / f"val_gcg_coco_{kind}_gt.json"
+        content = json.loads(path.read_text())
+        write(path, content | {key: content[key] * 2})
+        with pytest.raises(UsageError, match=rf"{path.name}: {key}\[1\]: {reason}"):
+            read_ground_truth(folder, "val")
+        write(path, content)

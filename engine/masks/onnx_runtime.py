@@ -1,0 +1,35 @@
+"""ONNX Runtime, without its telemetry. Nothing else in the project imports it.
+
+By default an import makes a device id and a database of events under the home folder, and the events are sent to
+Microsoft. Its own switch for that, `disable_telemetry_events`, comes too late: the id is there by then.
+"""
+
+from __future__ import annotations
+
+import os
+from importlib.metadata import PackageNotFoundError, version
+
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
+import onnxruntime
+
+__all__ = ["conflict", "onnxruntime"]
+
+_SAME_FILES = ("onnxruntime", "onnxruntime-gpu")
+"""Distributions that write the same module: the one that came last has written over the other."""
+
+
+def conflict() -> str | None:
+    """One line if ONNX Runtime is installed twice, which may cost it CUDA, or None."""
+    found = []
+    for name in _SAME_FILES:
+        try:
+            found.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            continue
+    if len(found) < 2:
+        return None
+    return (
+        f"{' and '.join(found)} are both installed and overwrite each other, so CUDA may be missing: "
+        f"pip uninstall {' '.join(_SAME_FILES)}, then pip install onnxruntime-gpu"
+    )
