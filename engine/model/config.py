@@ -91,16 +91,44 @@ class RegionEncoderConfig(Part):
         return self
 
 
+class HintsConfig(Part):
+    """Names that the backbone's own classifier has for a photograph, as words behind its image tokens.
+
+    Attributes:
+        classes: of the classifier.
+        names: how many names they have; several classes may share one.
+        count: how many of them are given, the likeliest ones.
+        tokens: of each; a shorter name is padded.
+    """
+
+    classes: Width = 1000
+    names: Width
+    count: int = Field(8, strict=True, ge=1, le=64)
+    tokens: int = Field(4, strict=True, ge=1, le=16)
+
+
 class PyramidTokensConfig(Part):
-    """Global tokens taken from the pixel encoder's pyramid, so that one backbone serves both views."""
+    """Global tokens taken from the pixel encoder's pyramid, so that one backbone serves both views.
+
+    Attributes:
+        class_features: the features that the backbone's own classifier reads, beside those of the pyramid.
+        hints: the names that it reads in them.
+    """
 
     kind: Literal["pyramid_tokens"] = "pyramid_tokens"
     tokens_per_side: int = Field(12, strict=True, ge=1, le=256)
+    class_features: bool = False
+    hints: HintsConfig | None = None
 
     @property
     def tokens(self) -> int:
         """Image tokens per photograph."""
-        return self.tokens_per_side**2
+        return self.tokens_per_side**2 + (self.hints.count * self.hints.tokens if self.hints else 0)
+
+    @property
+    def needs_classifier(self) -> bool:
+        """Whether the pixel encoder must keep the classifier of its backbone."""
+        return self.class_features or self.hints is not None
 
 
 class SamEncoderConfig(Part):
@@ -142,6 +170,7 @@ class PyramidConfig(Part):
 
     Attributes:
         high_res: finer maps for the mask decoder too, of a quarter and an eighth of the channels.
+        classifier: the backbone's own classifier too. Its last stages are kept apart, as they were before training.
     """
 
     kind: Literal["pyramid"] = "pyramid"
@@ -149,6 +178,7 @@ class PyramidConfig(Part):
     image_size: Pixels = 384
     out_channels: Width = 128
     high_res: bool = False
+    classifier: bool = False
     mean: tuple[float, float, float] = (127.5, 127.5, 127.5)
     std: Triple = (127.5, 127.5, 127.5)
 
@@ -297,8 +327,13 @@ class ModelConfig(Part):
                 raise ValueError("region_encoder needs a CLIP global_encoder of the same width")
             if not all(-tower.num_hidden_layers - 1 <= layer < 0 for layer in self.region_encoder.layers):
                 raise ValueError(f"region_encoder.layers must be of the tower: -{tower.num_hidden_layers + 1} to -1")
-        if self.global_encoder.kind == "pyramid_tokens" and self.pixel_encoder.kind != "pyramid":
-            raise ValueError("global_encoder 'pyramid_tokens' needs pixel_encoder 'pyramid'")
+        if isinstance(self.global_encoder, PyramidTokensConfig):
+            if not isinstance(self.pixel_encoder, PyramidConfig):
+                raise ValueError("global_encoder 'pyramid_tokens' needs pixel_encoder 'pyramid'")
+            if self.global_encoder.needs_classifier and not self.pixel_encoder.classifier:
+                raise ValueError(
+                    "global_encoder reads the backbone's classifier: pixel_encoder.classifier must be true"
+                )
         return self
 
 

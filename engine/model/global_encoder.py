@@ -69,12 +69,19 @@ class ClipTower(nn.Module):
 
 
 class PyramidTokens(nn.Module):
-    """Tokens from the pixel encoder's features: its last level and its embedding, on one coarse grid."""
+    """Tokens from the pixel encoder's features on one coarse grid: its last level, its embedding, and what the
+    backbone's own classifier reads where that is asked for.
 
-    def __init__(self, config: PyramidTokensConfig, coarse_channels: int, embedding_channels: int) -> None:
+    Args:
+        config: of the tokens.
+        channels: of each of these features, in that order.
+    """
+
+    def __init__(self, config: PyramidTokensConfig, channels: Sequence[int]) -> None:
         super().__init__()
         self.side = config.tokens_per_side
-        self.channels = coarse_channels + embedding_channels
+        self.channels = sum(channels)
+        self._class_features = config.class_features
         self.position = nn.Parameter(torch.zeros(self.side**2, self.channels))
 
     def forward(self, view: Tensor | None, features: PixelFeatures | None) -> Tensor:
@@ -82,5 +89,9 @@ class PyramidTokens(nn.Module):
         if features is None or features.coarse is None:
             raise ValueError("pyramid tokens need the features of a pixel encoder with a pyramid")
         size = (self.side, self.side)
-        both = (F.adaptive_avg_pool2d(features.coarse, size), F.adaptive_avg_pool2d(features.embedding.grid, size))
-        return torch.cat(both, dim=1).flatten(2).transpose(1, 2) + self.position
+        maps = [features.coarse, features.embedding.grid]
+        if self._class_features:
+            assert features.classes is not None  # ModelConfig has checked it
+            maps.append(features.classes.features)
+        pooled = torch.cat([F.adaptive_avg_pool2d(one, size) for one in maps], dim=1)
+        return pooled.flatten(2).transpose(1, 2) + self.position

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
 from engine.model.config import ClipConfig, LanguageConfig, ModelConfig
 from engine.model.embedding import ImageEmbedding
 from engine.model.global_encoder import ClipTower, PyramidTokens
+from engine.model.hints import NameHints
 from engine.model.mask_head import MaskHead
 from engine.model.pixel_encoder import PixelFeatures, Pyramid, build_pixel_encoder
 from engine.model.region_encoder import RegionEncoder
@@ -48,14 +50,17 @@ class MGLMM(nn.Module):
         )
         self.mask_head = build_mask_head(config)
         self.region_encoder = _region_encoder(config, hidden)
+        self.hints = _hints(config, hidden)
 
     def _global_encoder(self, config: ModelConfig) -> ClipTower | PyramidTokens:
         if isinstance(config.global_encoder, ClipConfig):
             return ClipTower(config.global_encoder)
         assert isinstance(self.pixel_encoder, Pyramid)  # ModelConfig has checked it
-        return PyramidTokens(
-            config.global_encoder, self.pixel_encoder.coarse_channels, config.pixel_encoder.out_channels
-        )
+        channels = [self.pixel_encoder.coarse_channels, config.pixel_encoder.out_channels]
+        if config.global_encoder.class_features:
+            assert self.pixel_encoder.classifier is not None  # ModelConfig has checked it
+            channels.append(self.pixel_encoder.classifier.channels)
+        return PyramidTokens(config.global_encoder, channels)
 
     def encode_images(self, pixels: Tensor | None, view: Tensor | None) -> ImageFeatures:
         """Both encoders and the projector.
@@ -72,6 +77,10 @@ class MGLMM(nn.Module):
     def image_features(self, features: PixelFeatures | None, view: Tensor | None) -> ImageFeatures:
         """As `encode_images`, from what the pixel encoder gave."""
         tokens = self.projector(self.global_encoder(view, features))
+        if self.hints is not None:
+            assert features is not None and features.classes is not None  # ModelConfig has checked it
+            words = self.hints(features.classes, self.language_model.get_input_embeddings())
+            tokens = torch.cat([tokens, words.to(tokens.dtype)], dim=1)
         return ImageFeatures(tokens, features.embedding if features else None)
 
     def prompt_vectors(self, states: Tensor) -> Tensor:
@@ -118,6 +127,11 @@ def _region_encoder(config: ModelConfig, hidden: int) -> RegionEncoder | None:
     return RegionEncoder(
         config.region_encoder, patch_size=view.patch_size, image_size=view.image_size, hidden_size=hidden
     )
+
+
+def _hints(config: ModelConfig, hidden: int) -> NameHints | None:
+    view = config.global_encoder
+    return None if isinstance(view, ClipConfig) or view.hints is None else NameHints(view.hints, hidden)
 
 
 def _projector(kind: str, channels: int, hidden: int) -> nn.Module:

@@ -25,16 +25,33 @@ TOGETHER = 8
 
 
 @dataclass(frozen=True, slots=True)
+class ClassFeatures:
+    """A backbone's own classifier, cell by cell: the mean of the logits over cells is that of the whole picture.
+
+    Attributes:
+        features: `(B, F, s, s)`, what its last layer reads.
+        logits: `(B, classes, s, s)`.
+        inside: `(B, 1, s, s)`, the share of a cell that is photograph and not padding.
+    """
+
+    features: Tensor
+    logits: Tensor
+    inside: Tensor
+
+
+@dataclass(frozen=True, slots=True)
 class PixelFeatures:
     """Output of a pixel encoder.
 
     Attributes:
         embedding: what the mask decoder reads.
         coarse: `(B, D, s, s)`, the last level of a pyramid, or None where there is no pyramid.
+        classes: what the backbone's own classifier sees, where it was kept.
     """
 
     embedding: ImageEmbedding
     coarse: Tensor | None
+    classes: ClassFeatures | None = None
 
 
 class SamPixelEncoder(nn.Module):
@@ -81,6 +98,7 @@ class Pyramid(nn.Module):
         self.fuse = nn.ModuleList(_Residual(dim) for _ in range(2))
         self.norm = nn.GroupNorm(1, dim)
         self.high_res = HighRes(finest, fine, rest[0], dim) if config.high_res else None
+        self.classifier = Classifier(config.backbone) if config.classifier else None
 
     def forward(self, pixels: Tensor) -> PixelFeatures:
         """`pixels` `(B, 3, S, S)`, normalised and zero-padded."""
@@ -91,7 +109,8 @@ class Pyramid(nn.Module):
         for block in self.fuse:
             x = block(x)
         finer = self.high_res(finest, fine, rest[0]) if self.high_res else ()
-        return PixelFeatures(ImageEmbedding(self.norm(x), finer), rest[-1])
+        classes = self.classifier(rest[0], pixels) if self.classifier else None
+        return PixelFeatures(ImageEmbedding(self.norm(x), finer), rest[-1], classes)
 
 
 class HighRes(nn.Module):
@@ -109,6 +128,29 @@ class HighRes(nn.Module):
         """Levels of stride 2, 4 and 8, `(B, channels, side, side)`."""
         below = F.interpolate(self.coarse(coarse), size=fine.shape[-2:], mode="bilinear", align_corners=False)
         return self.fine_out(F.gelu(self.fine(fine) + below)), self.finest_out(F.gelu(self.finest(finest)))
+
+
+class Classifier(nn.Module):
+    """The last stages of a backbone and its classifier, as they were before training; the first ones are shared."""
+
+    SHARED = 3
+    """Stages that the pixel encoder's backbone has in common with it, up to stride 8; training leaves them alone."""
+
+    def __init__(self, backbone: str) -> None:
+        super().__init__()
+        whole: Any = timm.create_model(backbone, pretrained=False)
+        self.channels: int = whole.num_features
+        self.blocks: nn.Module = whole.blocks[self.SHARED :]
+        self.conv_head, self.bn2 = whole.conv_head, whole.bn2
+        self.classifier: nn.Linear = whole.classifier
+
+    def forward(self, level: Tensor, pixels: Tensor) -> ClassFeatures:
+        """`level` `(B, c, S / 8, S / 8)` of the backbone, `pixels` `(B, 3, S, S)` whose padding is zero."""
+        features = self.bn2(self.conv_head(self.blocks(level)))
+        logits = F.conv2d(features, self.classifier.weight[..., None, None], self.classifier.bias)
+        # No colour is zero once it is normalised, so what is zero is padding.
+        inside = (pixels != 0).any(dim=1, keepdim=True).to(features.dtype)
+        return ClassFeatures(features, logits, F.adaptive_avg_pool2d(inside, features.shape[-2:]))
 
 
 class _Residual(nn.Module):
@@ -143,6 +185,8 @@ def for_inference(encoder: SamPixelEncoder | Pyramid) -> nn.Module:
         return encoder
     fused = copy.deepcopy(encoder)
     _fuse_batch_norm(fused.backbone)
+    if fused.classifier:
+        _fuse_batch_norm(fused.classifier)
     return fused.to(memory_format=torch.channels_last)
 
 
