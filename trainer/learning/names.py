@@ -1,6 +1,8 @@
-"""What a model needs to say what its backbone's own classifier sees: that classifier's weights, and names for its classes."""
+"""What a model needs to say what its backbone's own classifier sees: its weights, and names for its classes."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import timm
 import torch
@@ -24,11 +26,12 @@ def load_classifier(classifier: Classifier, backbone: str, recipe: BackboneRecip
     Raises:
         UsageError: as `load_backbone`.
     """
-    whole = timm.create_model(backbone, pretrained=False)
+    whole: Any = timm.create_model(backbone, pretrained=False)
     load_backbone(whole, recipe)
     classifier.blocks.load_state_dict(whole.blocks[Classifier.SHARED :].state_dict())
-    for name in ("conv_head", "bn2", "classifier"):
-        getattr(classifier, name).load_state_dict(getattr(whole, name).state_dict())
+    classifier.conv_head.load_state_dict(whole.conv_head.state_dict())
+    classifier.bn2.load_state_dict(whole.bn2.state_dict())
+    classifier.classifier.load_state_dict(whole.classifier.state_dict())
 
 
 def names_that_fit(tokenizer: TextTokenizer, tokens: int) -> list[tuple[list[int], tuple[int, ...]]]:
