@@ -77,7 +77,8 @@ class StartRecipe(_Section):
     """What training begins with: exactly one of `preset`, `model` and `language_model`.
 
     Attributes:
-        preset: an architecture with random weights; `tokenizer` and perhaps `backbone` belong to it.
+        preset: an architecture with random weights; `tokenizer` or `grown_from`, and perhaps `backbone`, belong to it.
+        grown_from: a smaller model of the preset's kind, whose weights and tokenizer are taken over.
         model: a model with weights: an embedded one, a model folder or a hub name; its tokenizer is its own.
         language_model: a language model of transformers (a folder, a GGUF file, or a package that holds one) that
             takes the place of the one in `visual`, behind a new projector.
@@ -90,6 +91,7 @@ class StartRecipe(_Section):
     model: str | None = None
     language_model: str | None = None
     tokenizer: TokenizerRecipe | None = None
+    grown_from: str | None = None
     backbone: BackboneRecipe | None = None
     visual: str | None = None
 
@@ -99,8 +101,8 @@ class StartRecipe(_Section):
             raise ValueError("give one of preset, model and language_model")
         if self.preset is not None and self.preset not in PRESETS:
             raise ValueError(f"no preset {self.preset!r}; known: {', '.join(PRESETS)}")
-        if (self.tokenizer is None) != (self.preset is None):
-            raise ValueError("tokenizer goes with preset: other models have one of their own")
+        if sum(value is not None for value in (self.tokenizer, self.grown_from)) != (self.preset is not None):
+            raise ValueError("one of tokenizer and grown_from goes with preset: other models have a tokenizer")
         if self.backbone is not None and self.preset is None:
             raise ValueError("backbone goes with preset: other models have weights")
         if (self.visual is None) != (self.language_model is None):

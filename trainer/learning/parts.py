@@ -13,14 +13,14 @@ from torch import nn
 from engine.errors import UsageError
 from engine.model import adapter
 from engine.model.mglmm import MGLMM
-from engine.model.pixel_encoder import Pyramid, freeze_batch_norm
+from engine.model.pixel_encoder import Classifier, Pyramid, freeze_batch_norm
 from trainer.learning.backbone import freeze_stages
 from trainer.recipe import LoraRecipe, PartName, Recipe
 
 PARTS: Mapping[PartName, tuple[str, ...]] = {
     "global_encoder": ("global_encoder",),
     "pixel_encoder": ("pixel_encoder",),
-    "projector": ("projector",),
+    "projector": ("projector", "hints"),
     "embeddings": ("language_model.model.embed_tokens",),
     "language_model": ("language_model.model.layers", "language_model.model.norm"),
     "lm_head": ("language_model.lm_head",),
@@ -60,12 +60,25 @@ def choose(model: MGLMM, recipe: Recipe) -> None:
             continue
         if everything or part in recipe.train.parts:
             for path in paths:
-                model.get_submodule(path).requires_grad_(True)
+                for _, parameter in _parameters(model, path):
+                    parameter.requires_grad_(True)
     for name, parameter in model.named_parameters():
         if adapter.is_factor(name):
             parameter.requires_grad_(True)
     if recipe.train.frozen_stages and isinstance(model.pixel_encoder, Pyramid):
         freeze_stages(model.pixel_encoder.backbone, recipe.train.frozen_stages)
+    _keep_classifier(model)
+
+
+def _keep_classifier(model: MGLMM) -> None:
+    """The backbone's own classifier knows what it knew before training, and so must the stages that it shares."""
+    pyramid = model.pixel_encoder
+    if not isinstance(pyramid, Pyramid) or pyramid.classifier is None:
+        return
+    pyramid.classifier.requires_grad_(False)
+    shared = (*pyramid.backbone.get_submodule("blocks").children(),)[: Classifier.SHARED]
+    if any(parameter.requires_grad for stage in shared for parameter in stage.parameters()):
+        raise UsageError(f"train.frozen_stages: {model.config.name} keeps its backbone's classifier: at least 3")
 
 
 def set_modes(model: MGLMM) -> None:
@@ -139,9 +152,8 @@ def _modules(model: MGLMM, part: PartName) -> Iterator[nn.Module]:
 
 
 def _parameters(model: MGLMM, path: str) -> Iterator[tuple[str, nn.Parameter]]:
-    if path == "region_encoder" and model.region_encoder is None:
-        return
-    yield from model.get_submodule(path).named_parameters()
+    if getattr(model, path, model) is not None:  # some models lack some parts
+        yield from model.get_submodule(path).named_parameters()
 
 
 def _is_frozen(module: nn.Module) -> bool:

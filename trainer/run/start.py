@@ -11,13 +11,16 @@ from accelerate import PartialState
 
 from engine.errors import UsageError
 from engine.model.checkpoint import load
+from engine.model.config import PyramidConfig
 from engine.model.mglmm import MGLMM
 from engine.model.pixel_encoder import Pyramid
 from engine.model.presets import PRESETS
 from engine.model.tokenizers import BpeTokenizer, TextTokenizer
 from trainer.data.corpus import corpus
 from trainer.learning.backbone import load_backbone
+from trainer.learning.growing import grow
 from trainer.learning.language_model import find_language_model, with_language_model
+from trainer.learning.names import load_classifier, write_names
 from trainer.recipe import Recipe
 
 
@@ -60,18 +63,37 @@ def begin(recipe: Recipe, out: Path) -> Start:
 
 
 def _preset(recipe: Recipe, preset: str, out: Path) -> Start:
-    with PartialState().main_process_first():
-        tokenizer = _tokenizer(recipe, out)
+    smaller = None if recipe.start.grown_from is None else load(recipe.start.grown_from)
+    if smaller is None:
+        with PartialState().main_process_first():
+            tokenizer = _tokenizer(recipe, out)
+    else:
+        tokenizer = smaller.tokenizer
     size = PRESETS[preset].language.options["vocab_size"]
     if tokenizer.size > size:
         raise UsageError(f"{out}: the tokenizer has {tokenizer.size} tokens, the model {size}")
     model = MGLMM(PRESETS[preset])
-    backbone = recipe.start.backbone
-    if backbone is not None:
-        if not isinstance(model.pixel_encoder, Pyramid):
-            raise UsageError(f"model {preset!r} has no backbone to start from a package")
-        load_backbone(model.pixel_encoder.backbone, backbone)
-    return Start(model, tokenizer, f"preset {preset}")
+    _start_backbone(model, recipe)
+    if model.hints is not None:
+        write_names(model.hints, tokenizer)
+    if smaller is None:
+        return Start(model, tokenizer, f"preset {preset}")
+    grow(model, smaller.model.state_dict())
+    return Start(model, tokenizer, f"preset {preset} {smaller.sha256}")
+
+
+def _start_backbone(model: MGLMM, recipe: Recipe) -> None:
+    package, pyramid = recipe.start.backbone, model.pixel_encoder
+    if package is None:
+        if isinstance(pyramid, Pyramid) and pyramid.classifier is not None:
+            raise UsageError(f"model {model.config.name!r} keeps the classifier of its backbone: name its package")
+        return
+    if not isinstance(pyramid, Pyramid):
+        raise UsageError(f"model {model.config.name!r} has no backbone to start from a package")
+    load_backbone(pyramid.backbone, package)
+    if pyramid.classifier is not None:
+        assert isinstance(model.config.pixel_encoder, PyramidConfig)
+        load_classifier(pyramid.classifier, model.config.pixel_encoder.backbone, package)
 
 
 def _tokenizer(recipe: Recipe, out: Path) -> TextTokenizer:
