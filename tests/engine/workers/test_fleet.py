@@ -163,7 +163,7 @@ def test_a_bug_in_a_process_comes_with_its_traceback(tiny_folder: Path) -> None:
         Fleet(str(tiny_folder), Precision.FLOAT32, (CPU,), OPTIONS) as fleet,
         pytest.raises(RuntimeError, match=r"(?s)process on cpu.*Traceback.*AttributeError"),
     ):
-        list(fleet.run([cast(Source, SimpleNamespace(file_name="no path"))]))
+        list(fleet.run([cast(Source, SimpleNamespace())]))
     assert not _processes()
 
 
