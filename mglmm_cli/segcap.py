@@ -34,7 +34,8 @@ from mglmm_cli.streams import Nowhere, write_progress
 if TYPE_CHECKING:
     from engine.images.sources import Source
     from engine.journal import RunInfo
-    from engine.pipeline.pipeline import Options, Outcome
+    from engine.pipeline.finishing import Outcome
+    from engine.pipeline.pipeline import Options
     from engine.workers.fleet import Worker
     from mglmm_cli.console import PhotoProgress
     from mglmm_cli.results import FolderResults, Results
@@ -142,9 +143,11 @@ class _Job:
 
 def _run(job: _Job, inputs: Sequence[str], sources: Iterator[Source], results: Results) -> Exit:
     """Do what is to be done; the model is loaded only if there is something."""
+    from engine.memory import share_heaps
     from mglmm_cli.console import PhotoProgress
     from mglmm_cli.stopping import Stop, Stopping
 
+    share_heaps()
     todo = results.todo(sources)
     first = next(todo, None)
     with ExitStack() as stack:
@@ -213,7 +216,8 @@ def _sources(inputs: Sequence[str]) -> Iterator[Source]:
     """The photographs, of which there is at least one."""
     from engine.images.sources import find_sources
 
-    sources = find_sources(inputs, sys.stdin.buffer if _STDIN in inputs else None)
+    # Without its buffer: that is locked while a thread waits for more, and Python's end would find it so.
+    sources = find_sources(inputs, getattr(sys.stdin.buffer, "raw", sys.stdin.buffer) if _STDIN in inputs else None)
     first = next(sources, None)
     if first is None:
         raise UsageError("the list on stdin is empty: write a path per line")

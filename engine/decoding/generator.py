@@ -98,6 +98,9 @@ class Generated:
 class Generator:
     """Generates answers with one model.
 
+    Attributes:
+        slots: answers that may be in progress at a time.
+
     Args:
         model: in eval mode.
         tokenizer: for the ids of `[SEG]` and the stop token.
@@ -141,11 +144,11 @@ class Generator:
     @property
     def active(self) -> int:
         """Answers in progress."""
-        return self._slots - self.free
+        return self.slots - self.free
 
     def resize(self, slots: int) -> None:
         """Forget all answers in progress, and go on with so many slots."""
-        self._slots = slots
+        self.slots = slots
         self._cache = SlotCache(self._language, slots)
         self._rows: list[_Row | None] = [None] * slots
         self._step: DecodeStep = (
@@ -156,7 +159,7 @@ class Generator:
 
     def clear(self) -> None:
         """Forget all answers in progress."""
-        self._rows = [None] * self._slots
+        self._rows = [None] * self.slots
 
     @torch.inference_mode()
     def start(self, requests: Sequence[Request]) -> list[int]:

@@ -19,6 +19,7 @@ from engine.errors import UsageError
 from engine.images.transforms import Views, region_boxes
 from engine.masks.decoder import MaskDecoder
 from engine.masks.postprocess import low_res_areas
+from engine.memory import out_of_memory
 from engine.model.checkpoint import Checkpoint
 from engine.model.pixel_encoder import TOGETHER
 from engine.records import Answer, Granularity, Mask, Parent, SegCap
@@ -151,7 +152,9 @@ class Answerer:
                     clip=None if views.clip is None else self._copied(views.clip),
                 )
             stream.synchronize()
-        except torch.OutOfMemoryError:
+        except RuntimeError as error:
+            if not out_of_memory(error):
+                raise
             return views  # copied when its turn comes
         return moved
 

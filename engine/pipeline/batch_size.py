@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from engine.images.transforms import make_views
+from engine.memory import out_of_memory
 from engine.model.config import ModelConfig
 from engine.model.pixel_encoder import TOGETHER
 from engine.pipeline.answering import Answerer, Asked, Encoded
@@ -58,7 +59,9 @@ def batch_size(config: ModelConfig, device: torch.device, answerer: Callable[[in
 
     try:
         one, two = peaks(1), peaks(2)
-    except torch.OutOfMemoryError:
+    except RuntimeError as error:
+        if not out_of_memory(error):
+            raise
         return 1
     torch.cuda.empty_cache()
     free, _ = torch.cuda.mem_get_info(device)

@@ -3,16 +3,19 @@
     sources -> decode (threads) -> [ encode -> answer -> low-res masks ] -> full masks, RLE (threads) -> records
 
 What is in brackets is the scheduler's. Everything between two stages is bounded, so memory depends on the batch size,
-not on the number of photographs.
+not on the number of photographs. What is in hand goes on however long the list takes to name the next photograph.
+
+Where memory runs out, fewer photographs are in the model at a time from then on, and one that did not fit beside the
+others is tried again when they are done.
 """
 
 from __future__ import annotations
 
+import threading
 import zlib
-from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, TypeVar
 
 import numpy as np
@@ -27,6 +30,8 @@ from engine.masks.postprocess import shifted, to_masks
 from engine.model.checkpoint import Checkpoint
 from engine.pipeline.answering import Answered, Answerer, Asked
 from engine.pipeline.batch_size import batch_size
+from engine.pipeline.finishing import Finishing
+from engine.pipeline.opening import Arrived, Opening
 from engine.pipeline.regions import about_region
 from engine.pipeline.scheduling import Opened, Scheduler
 from engine.records import Failure, PhotoRecord, SegCap
@@ -34,7 +39,6 @@ from engine.text.prompts import TEMPLATES, Box, Families, Task, instruction
 from engine.timing import Stages
 
 Wanted = Literal["panoptic", "fine", "both"]
-Outcome = tuple[Source, PhotoRecord | Failure]
 _Photograph = TypeVar("_Photograph", bound=Source | InMemory)
 
 
@@ -144,38 +148,31 @@ class Pipeline:
         Without `in_order`, an outcome comes as soon as it is there, and none is lost with the program that could have
         been kept.
         """
-        options = self._options
-        first = options.question(TEMPLATES[self._config.template].families)
-        scheduler = Scheduler(self._answerer, first, options.children, self.batch_size, self._stages)
-        behind = 2 * self.batch_size
-        with ThreadPoolExecutor(2, "decode") as openers, ThreadPoolExecutor(2, "finish") as finishers:
-            inside: dict[int, tuple[_Photograph, Views | PhotographError]] = {}
-            done: dict[int, Future[PhotoRecord] | Failure] = {}
-
-            def opened() -> Iterator[Opened]:
-                for number, entry in enumerate(_ahead(openers, self._open, sources, behind)):
-                    inside[number] = entry
-                    source, views = entry
-                    yield Opened(number, views, zlib.crc32(source.file_name.encode("utf-8", "surrogateescape")))
-
-            left = 0  # so many have left in the order in which they came
-            for number, answers in scheduler.run(opened()):
-                source, views = inside[number]
-                if isinstance(answers, PhotographError):
-                    done[number] = Failure(source.file_name, answers.stage, answers.reason)
-                else:
-                    assert isinstance(views, Views)
-                    done[number] = finishers.submit(self._record, source, views, answers)
-                if not in_order:
-                    for settled in [number for number, entry in done.items() if _is_settled(entry)]:
-                        yield inside.pop(settled)[0], _outcome(done.pop(settled))
-                    # The oldest is waited for where too many are pending.
-                    left = min(done, default=0)
-                while left in done and (len(done) > behind or _is_settled(done[left])):
-                    yield inside.pop(left)[0], _outcome(done.pop(left))
-                    left += 1
-            for number in sorted(done):
-                yield inside[number][0], _outcome(done.pop(number))
+        first = self._options.question(TEMPLATES[self._config.template].families)
+        scheduler = Scheduler(self._answerer, first, self._options.children, self._stages)
+        ahead = 2 * self.batch_size
+        came = threading.Event()
+        inside: dict[int, Arrived[_Photograph]] = {}
+        finishing: Finishing[_Photograph] = Finishing(ahead, in_order=in_order, notify=came.set)
+        with finishing, Opening(sources, self._read, ahead, came.set) as opening:
+            while True:
+                came.clear()
+                before = opening.number
+                new = self._new(opening, finishing, scheduler)
+                inside |= {photograph.number: photograph for photograph in new}
+                moved = bool(new) or scheduler.busy or opening.number != before
+                for number, answers in scheduler.work([_to_model(photograph) for photograph in new]):
+                    self._finish(finishing, inside.pop(number), answers)
+                if scheduler.short:  # perhaps for what the threads took
+                    opening.settle()
+                    finishing.settle()
+                for outcome in finishing.leaving():
+                    moved = True
+                    yield outcome
+                if not moved:
+                    if finishing.empty and opening.ended:
+                        return
+                    came.wait()
 
     def ask(self, image: np.ndarray, questions: Sequence[str], box: Box | None = None) -> tuple[SegCap, ...]:
         """A conversation about one photograph: each question is put with the turns before it.
@@ -201,12 +198,56 @@ class Pipeline:
             for answered in self._answerer.converse(views, questions, boxes)
         )
 
-    def _open(self, source: Source | InMemory) -> Views | PhotographError:
+    def _new(
+        self, opening: Opening[_Photograph], finishing: Finishing[_Photograph], scheduler: Scheduler
+    ) -> list[Arrived[_Photograph]]:
+        """Photographs for which there is room, as far as they are there."""
+        if opening.held or finishing.held:
+            # What did not fit beside the others gets the memory for itself.
+            return [] if scheduler.busy else self._again(opening, finishing, scheduler)
+        new: list[Arrived[_Photograph]] = []
+        room, furthest = scheduler.room(), scheduler.furthest(opening.number)
+        with self._stages.measure("wait"):
+            while len(new) < room and opening.number <= furthest and (photograph := opening.take()):
+                if isinstance(photograph.views, PhotographError):
+                    finishing.fail(photograph.number, photograph.source, photograph.views)
+                else:
+                    new.append(photograph)
+        return new
+
+    def _again(
+        self, opening: Opening[_Photograph], finishing: Finishing[_Photograph], scheduler: Scheduler
+    ) -> list[Arrived[_Photograph]]:
+        """Try what is held, with nothing beside it; if it fits, there was too much in the model before."""
+        opening.settle()
+        finishing.settle()
+        if finishing.held:
+            if finishing.retry():
+                scheduler.shrink()
+            return []
+        photograph = opening.reopen()
+        if isinstance(photograph.views, PhotographError):
+            finishing.fail(photograph.number, photograph.source, photograph.views)
+            return []
+        scheduler.shrink()
+        return [photograph]
+
+    def _finish(
+        self,
+        finishing: Finishing[_Photograph],
+        photograph: Arrived[_Photograph],
+        answers: list[Answered] | PhotographError,
+    ) -> None:
+        source, views = photograph.source, photograph.views
+        if isinstance(answers, PhotographError):
+            finishing.fail(photograph.number, source, answers)
+        else:
+            assert isinstance(views, Views)  # the others are not asked about
+            finishing.add(photograph.number, source, partial(self._record, source, views, answers))
+
+    def _read(self, source: Source | InMemory) -> Views:
         with self._stages.measure("decode"):
-            try:
-                return self._answerer.upload(self._views(source))
-            except PhotographError as error:
-                return error
+            return self._answerer.upload(self._views(source))
 
     def _views(self, source: Source | InMemory) -> Views:
         if isinstance(source, Source):
@@ -224,26 +265,7 @@ class Pipeline:
         return PhotoRecord(source.file_name, views.frame.width, views.frame.height, segcaps)
 
 
-def _ahead(
-    pool: ThreadPoolExecutor,
-    work: Callable[[_Photograph], Views | PhotographError],
-    sources: Iterable[_Photograph],
-    depth: int,
-) -> Iterator[tuple[_Photograph, Views | PhotographError]]:
-    """Work on up to `depth` sources ahead of the one that is asked for; order is kept."""
-    waiting: deque[tuple[_Photograph, Future[Views | PhotographError]]] = deque()
-    for source in sources:
-        waiting.append((source, pool.submit(work, source)))
-        if len(waiting) > depth:
-            first, future = waiting.popleft()
-            yield first, future.result()
-    for first, future in waiting:
-        yield first, future.result()
-
-
-def _is_settled(done: Future[PhotoRecord] | Failure) -> bool:
-    return isinstance(done, Failure) or done.done()
-
-
-def _outcome(done: Future[PhotoRecord] | Failure) -> PhotoRecord | Failure:
-    return done if isinstance(done, Failure) else done.result()
+def _to_model(photograph: Arrived[_Photograph]) -> Opened:
+    assert isinstance(photograph.views, Views)
+    draw = zlib.crc32(photograph.source.file_name.encode("utf-8", "surrogateescape"))
+    return Opened(photograph.number, photograph.views, draw)

@@ -13,9 +13,10 @@ import torch
 from engine.errors import MglmmError, UsageError
 from engine.images.sources import Source
 from engine.model.precision import Precision
-from engine.pipeline.pipeline import Options, Outcome
+from engine.pipeline.finishing import Outcome
+from engine.pipeline.pipeline import Options
 from engine.workers.dispatch import Dispatch, failure
-from engine.workers.process import Failed, Job, Seat, Sign, listen
+from engine.workers.process import ADVICE, Failed, Job, Seat, Sign, listen
 
 _WINDOW = 16
 """Batches on their way per process. A process may be several times as slow as the others before they wait for it."""
@@ -107,6 +108,8 @@ class Fleet:
     def run(self, sources: Iterable[Source], *, in_order: bool = True) -> Generator[Outcome, None, None]:
         """One outcome per source; a photograph that can't be done gives a `Failure`.
 
+        What the processes have in hand goes on however long `sources` takes to name the next.
+
         Without `in_order`, an outcome comes as soon as it is there, and none is lost with the program that could have
         been kept.
 
@@ -143,8 +146,7 @@ class Fleet:
                     seat.heard(message)
                 else:
                     raise MglmmError(
-                        f"the process on {seat.job.device} died while it loaded the model ({seat.bury()}); "
-                        "each process holds a model of its own: give fewer devices, or a smaller precision"
+                        f"the process on {seat.job.device} died while it loaded the model ({seat.bury()}); {ADVICE}"
                     )
 
 

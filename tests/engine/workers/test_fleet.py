@@ -24,7 +24,8 @@ from engine.errors import UsageError
 from engine.images.sources import Source
 from engine.model.checkpoint import Checkpoint, identify, load
 from engine.model.precision import Precision
-from engine.pipeline.pipeline import Options, Outcome, Pipeline
+from engine.pipeline.finishing import Outcome
+from engine.pipeline.pipeline import Options, Pipeline
 from engine.records import Failure, PhotoRecord
 from engine.workers.fleet import Fleet, Worker, describe, parse_devices
 
@@ -163,7 +164,7 @@ def test_a_bug_in_a_process_comes_with_its_traceback(tiny_folder: Path) -> None:
         Fleet(str(tiny_folder), Precision.FLOAT32, (CPU,), OPTIONS) as fleet,
         pytest.raises(RuntimeError, match=r"(?s)process on cpu.*Traceback.*AttributeError"),
     ):
-        list(fleet.run([cast(Source, SimpleNamespace(file_name="no path"))]))
+        list(fleet.run([cast(Source, SimpleNamespace())]))
     assert not _processes()
 
 
