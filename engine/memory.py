@@ -1,0 +1,45 @@
+"""Whether an error says that memory ran out: the libraries below have no common one for it."""
+
+from __future__ import annotations
+
+import errno
+
+from engine.errors import MglmmError
+
+_TEXTS = (
+    "out of memory",  # CUDA, whoever reports it, and Pillow's decoders
+    "alloc_failed",  # cuBLAS, cuDNN
+    "can't allocate memory",  # torch on the CPU
+    "not enough memory",  # the same on Windows
+    "cannot allocate memory",  # what the system says, in whatever wrapping
+    "bad_alloc",  # C++, and so ONNX Runtime
+    "bad allocation",  # the same on Windows
+    "failed to allocate",  # ONNX Runtime's arena
+    "could not create a primitive",  # oneDNN gives no reason; its memory is what can fail once the same has worked
+    "could not execute a primitive",
+)
+_LINKER = ("failed to map segment", "cannot map zero-fill pages")
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether this error, or one that it follows from, is memory that ran out: a device's or the machine's."""
+    seen: set[int] = set()
+    following: BaseException | None = error
+    while following is not None and id(following) not in seen:
+        if _says_so(following):
+            return True
+        seen.add(id(following))
+        following = following.__cause__ or following.__context__
+    return False
+
+
+def _says_so(error: BaseException) -> bool:
+    # By name: torch must not be imported to ask, and ONNX Runtime's errors have no public class.
+    if isinstance(error, MemoryError) or any(kind.__name__ == "OutOfMemoryError" for kind in type(error).__mro__):
+        return True
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno == errno.ENOMEM
+    if isinstance(error, MglmmError) or not isinstance(error, Exception):
+        return False  # words of this project may quote a file's name
+    text = str(error).lower()
+    return any(part in text for part in (_LINKER if isinstance(error, ImportError) else _TEXTS))
