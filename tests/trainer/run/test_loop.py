@@ -8,7 +8,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -16,7 +18,11 @@ import yaml
 
 from engine.errors import MglmmError, UsageError
 from engine.model.checkpoint import load
+from engine.records import RLE
 from tests.trainer import making
+from tests.trainer.data.recording import caption, mask, photographs, referring, store
+from trainer.learning.batches import Batch
+from trainer.learning.optimizer_step import Stepper
 from trainer.run.checkpoints import STATE
 from trainer.run.loop import train
 
@@ -97,7 +103,7 @@ def test_a_run_that_must_be_resumed_does_not_begin(tmp_path: Path) -> None:
 def test_a_folder_of_another_recipe_or_start_is_refused(tmp_path: Path) -> None:
     recipe = making.recipe(tmp_path, steps=2)
     train(recipe, tmp_path / "out")
-    with pytest.raises(UsageError, match="checkpoint of another recipe"):
+    with pytest.raises(UsageError, match=r"checkpoint of another recipe \(seed was 0, is 1\)"):
         train(making.recipe(tmp_path, steps=2, seed=1), tmp_path / "out")
     making.model_folder(tmp_path / "tiny")
     config = tmp_path / "tiny" / "config.json"
@@ -109,12 +115,97 @@ def test_a_folder_of_another_recipe_or_start_is_refused(tmp_path: Path) -> None:
         train(making.recipe(tmp_path, steps=2), tmp_path / "out")
 
 
+def _uneven(folder: Path) -> None:
+    """Photographs with a caption of a few or of many words, or with one to three masks, stored where recipes look."""
+    names = [f"{number}.png" for number in range(8)]
+    photographs(folder, names)
+    made = [
+        caption(name, "A cup " * (1 + 9 * (number % 4))) if number % 2 else referring(name, "cups", *masks(number))
+        for number, name in enumerate(names)
+    ]
+    store(folder / "records", made)
+
+
+def masks(number: int) -> list[RLE]:
+    return [mask(left, left + 3) for left in range(1 + number // 2 % 3)]
+
+
 def test_parts_of_a_batch_learn_what_the_whole_would(tmp_path: Path) -> None:
-    plain = {"lora": {"dropout": 0.0}} | making.DEFAULT
-    whole = load(str(train(making.recipe(tmp_path, train=plain, steps=2), tmp_path / "whole")))
-    parts = load(str(train(making.recipe(tmp_path, train=plain, steps=2, accumulate=4), tmp_path / "parts")))
-    for (name, mine), theirs in zip(whole.model.state_dict().items(), parts.model.state_dict().values(), strict=True):
-        torch.testing.assert_close(mine, theirs, atol=2e-4, rtol=1e-3, msg=name)
+    """Tokens and masks weigh alike in whichever part they lie, and the same masks are drawn."""
+    making.model_folder(tmp_path / "tiny")
+    _uneven(tmp_path)
+    options: dict[str, Any] = {"train": {"lora": {"dropout": 0.0}} | making.DEFAULT, "steps": 3, "masks_per_step": 3}
+    whole = load(str(train(making.recipe(tmp_path, **options), tmp_path / "whole")))
+    parts = load(str(train(making.recipe(tmp_path, **options, accumulate=4), tmp_path / "parts")))
+    mine, theirs = _entries(tmp_path / "whole"), _entries(tmp_path / "parts")
+    assert [entry["step"] for entry in mine] == [1, 2, 3]
+    for one, other in zip(mine, theirs, strict=True):
+        for name in ("total", "text", "bce", "dice"):
+            assert one[name] == pytest.approx(other[name], rel=1e-3, abs=2e-5)
+    for (name, ours), other_tensor in zip(
+        whole.model.state_dict().items(), parts.model.state_dict().values(), strict=True
+    ):
+        torch.testing.assert_close(ours, other_tensor, atol=2e-4, rtol=1e-3, msg=name)
+
+
+def test_a_run_goes_on_with_another_number_of_loader_processes(tmp_path: Path) -> None:
+    whole = train(making.recipe(tmp_path), tmp_path / "whole")
+    cut = tmp_path / "cut"
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Stepper, "step", _ending_at(4))
+        with pytest.raises(KeyboardInterrupt):
+            train(making.recipe(tmp_path), cut)
+    assert torch.load(cut / STATE, weights_only=True)["step"] == 4
+    _same(whole, train(making.recipe(tmp_path, workers=2, save_every=5), cut))
+    drop = {"seconds"}
+    mine, theirs = (
+        [{key: value for key, value in entry.items() if key not in drop} for entry in _entries(out)]
+        for out in (tmp_path / "whole", cut)
+    )
+    assert mine == theirs
+
+
+def _ending_at(last: int) -> Callable[[Stepper, int, Sequence[Batch]], dict[str, float]]:
+    """Steps as they are, up to one at which the run is interrupted."""
+    step = Stepper.step
+
+    def limited(self: Stepper, number: int, parts: Sequence[Batch]) -> dict[str, float]:
+        if number == last:
+            raise KeyboardInterrupt
+        return step(self, number, parts)
+
+    return limited
+
+
+def test_long_conversations_are_trained_whole_or_left_out_and_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    making.model_folder(tmp_path / "tiny")
+    names = ["short.png", "long.png", "endless.png"]
+    photographs(tmp_path, names)
+    texts = ["A cup.", "A cup. " * 40, "A cup. " * 2000]
+    store(tmp_path / "records", [caption(name, text.strip()) for name, text in zip(names, texts, strict=True)])
+    train(making.recipe(tmp_path, text_tokens=60, steps=2), tmp_path / "out")
+    said = capsys.readouterr().err
+    assert "records, caption: by their words, 2 of 3 conversations are longer than text_tokens (60): 1 trained" in said
+    assert said.count("left out, since the model has no positions for so many tokens: made: A cup. A cup.") == 1
+
+
+def test_a_set_of_too_long_conversations_is_refused(tmp_path: Path) -> None:
+    making.model_folder(tmp_path / "tiny")
+    photographs(tmp_path, ["a.png"])
+    store(tmp_path / "records", [caption("a.png", "A cup. " * 2000)])
+    with pytest.raises(UsageError, match=r"records: 1 conversations that were tried are all longer than the [\d,]+ t"):
+        train(making.recipe(tmp_path, text_tokens=60, steps=2), tmp_path / "out")
+
+
+@pytest.mark.parametrize("content", [b"", b"rubbish", b"PK\x03\x04rubbish", b"\x80\x02}q\x00."])
+def test_a_damaged_checkpoint_is_named(content: bytes, tmp_path: Path) -> None:
+    recipe, out = making.recipe(tmp_path), tmp_path / "out"
+    out.mkdir()
+    (out / STATE).write_bytes(content)
+    with pytest.raises(UsageError, match=r"state\.pt: damaged, so the run can't go on \(.+\); remove it"):
+        train(recipe, out)
 
 
 def test_training_lowers_the_loss_and_only_what_should_learn_changes(tmp_path: Path) -> None:
