@@ -52,7 +52,7 @@ class SlotCache:
         self._slots = slots
         # In steps, so that questions of slightly different lengths don't each move everything. What is recorded on a
         # CUDA device is lost then.
-        self._round = 512 if self._device.type == "cuda" else 64
+        self._round = 256 if self._device.type == "cuda" else 64
         self.length = self.growth = 0
         self.layers: list[tuple[Tensor, Tensor]] = []
 
