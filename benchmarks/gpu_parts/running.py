@@ -288,8 +288,12 @@ def _left_out(error: BaseException) -> str | None:
     """Why something is not done; None for a fault, which a module of ours that is missing is too."""
     if isinstance(error, LeftOut):
         return str(error)
-    if isinstance(error, ModuleNotFoundError) and error.name and error.name.split(".")[0] not in _OURS:
-        return f"no module {error.name}"
+    cause: BaseException | None = error
+    # Where a package puts other words around it, the name stands in what it was raised from.
+    while isinstance(cause, ModuleNotFoundError):
+        if cause.name:
+            return None if cause.name.split(".")[0] in _OURS else f"no module {cause.name}"
+        cause = cause.__cause__ or cause.__context__
     return None
 
 

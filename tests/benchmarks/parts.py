@@ -45,6 +45,13 @@ def lacks(plan: Plan, notes: Notes, earlier: Mapping[str, Any]) -> None:
     import_module("no_such_module.deep")
 
 
+def lacks_in_other_words(plan: Plan, notes: Notes, earlier: Mapping[str, Any]) -> None:
+    try:
+        import_module("no_such_module")
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError("Could not import module 'Model'.") from error
+
+
 def refuses(plan: Plan, notes: Notes, earlier: Mapping[str, Any]) -> None:
     raise LeftOut("only where it rains")
 

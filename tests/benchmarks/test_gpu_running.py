@@ -46,12 +46,13 @@ def test_what_is_wrong_is_named_and_everything_is_written(tmp_path: Path) -> Non
 
 
 def test_a_part_takes_no_other_along(tmp_path: Path) -> None:
-    names = ("dies", "raises", "lacks", "refuses", "right")
+    names = ("dies", "raises", "lacks", "lacks_in_other_words", "refuses", "right")
     report, lines = _run([_part(name) for name in names], tmp_path / "gpu.json")
     assert _statuses(report) == {
         "dies": ("died", "its process ended with 3"),
         "raises": ("died", "ValueError: not this shape"),
         "lacks": ("skipped", "no module no_such_module"),
+        "lacks_in_other_words": ("skipped", "no module no_such_module"),
         "refuses": ("skipped", "only where it rains"),
         "right": ("done", ""),
     }
