@@ -91,7 +91,7 @@ class RecordedStep:
             self._recordings.clear()
             self._growth = self._cache.growth
             if self._recorder is not None:
-                self._recorder = _Recorder(self._device)
+                self._recorder.forget()
         rows = min(self._slots, 1 << (len(ids) - 1).bit_length())
         seen = min(self._cache.length, -(-(max(positions) + 1) // _READ) * _READ)
         spare = [0] * (rows - len(ids))
@@ -128,6 +128,10 @@ class _Recorder:
     def __init__(self, device: torch.device) -> None:
         self._device = device
         self._stream = torch.cuda.Stream(device)
+        self.forget()
+
+    def forget(self) -> None:
+        """All recordings are gone: memory that belongs to none can't be shared with the next one."""
         self._pool = torch.cuda.graph_pool_handle()
 
     def record(self, run: Callable[[], tuple[Tensor, Tensor]]) -> _Recording:
@@ -144,8 +148,7 @@ class _Recorder:
                     with torch.cuda.graph(graph, self._pool, self._stream, capture_error_mode="thread_local"):
                         states, logits = run()
             except BaseException:
-                # Memory that belongs to no recording any more can't be shared with the next one.
-                self._pool = torch.cuda.graph_pool_handle()
+                self.forget()  # it may have been the first
                 raise
             torch.cuda.current_stream().wait_stream(self._stream)
         return _Recording(graph.replay, states, logits)

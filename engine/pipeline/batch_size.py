@@ -49,12 +49,12 @@ def batch_size(config: ModelConfig, device: torch.device, answerer: Callable[[in
     def peaks(rows: int) -> Peaks:
         torch.cuda.empty_cache()
         before = torch.cuda.memory_allocated(device)
-        one = answerer(rows)
+        asked = answerer(rows)
         torch.cuda.reset_peak_memory_stats(device)
-        photographs = encode_blank(one, config, rows)
+        photographs = encode_blank(asked, config, rows)
         encoding = torch.cuda.max_memory_allocated(device) - before
         torch.cuda.reset_peak_memory_stats(device)
-        take_a_token(one, photographs)
+        take_a_token(asked, photographs)
         return Peaks(encoding, torch.cuda.max_memory_allocated(device) - before)
 
     try:
