@@ -19,6 +19,7 @@ import click
 from engine.errors import UsageError
 from mglmm_cli import __version__
 from mglmm_cli.codes import Exit
+from mglmm_cli.kinds import TEXT, count
 from mglmm_cli.options import DEVICES, MODEL, PRECISION, answering, check_sampling, given, open_model
 from mglmm_cli.streams import Nowhere, write_progress
 
@@ -45,11 +46,9 @@ _STOPPING = b"mglmm: stopping once the photographs in hand are done; once more e
     type=click.Choice(["panoptic", "fine", "both"]),
     help="Ask about the whole scene, about its objects one by one, or both. [default: both]",
 )
-@click.option(
-    "--max-children", type=click.IntRange(min=0), help="At most so many objects are asked about. [default: 4]"
-)
-@click.option("--instruction", metavar="TEXT", help="Put this question instead.")
-@click.option("--label", metavar="TEXT", help='Ask only about this object, like "the man riding a bike".')
+@click.option("--max-children", type=count(0), help="At most so many objects are asked about. [default: 4]")
+@click.option("--instruction", type=TEXT, metavar="TEXT", help="Put this question instead.")
+@click.option("--label", type=TEXT, metavar="TEXT", help='Ask only about this object, like "the man riding a bike".')
 @click.option("--overlay", is_flag=True, help="Write a picture with coloured masks and caption per photograph.")
 @click.option("--fresh", is_flag=True, help="Start over in OUT, where an earlier run would be continued.")
 @MODEL
@@ -57,7 +56,7 @@ _STOPPING = b"mglmm: stopping once the photographs in hand are done; once more e
 @DEVICES
 @click.option(
     "--batch-size",
-    type=click.IntRange(min=1),
+    type=count(),
     help="Answers that are written together. [default: 8 on a CPU, what its memory holds on a CUDA device]",
 )
 @answering
