@@ -13,7 +13,7 @@ import click
 from engine.errors import PhotographError
 from engine.text.prompts import Box
 from mglmm_cli.codes import Exit
-from mglmm_cli.kinds import TEXT, PixelBox
+from mglmm_cli.kinds import TEXT, FilePath, PixelBox
 from mglmm_cli.options import answering, check_sampling, given, model_options, open_model
 from mglmm_cli.text import clean
 
@@ -27,13 +27,11 @@ _LONGEST_SLUG = 40
 
 
 @click.command()
-@click.argument("image", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("image", type=FilePath(exists=True, dir_okay=False))
 @click.argument("questions", nargs=-1, metavar="QUESTION...", type=TEXT)
 @click.option("--box", type=PixelBox(), help="Ask about this region of the upright image, in pixels.")
-@click.option("--mask-dir", type=click.Path(file_okay=False, path_type=Path), help="Write a PNG per mask here.")
-@click.option(
-    "--overlay", type=click.Path(dir_okay=False, path_type=Path), help="Write a picture of the answer (.jpg, .png)."
-)
+@click.option("--mask-dir", type=FilePath(file_okay=False), help="Write a PNG per mask here.")
+@click.option("--overlay", type=FilePath(dir_okay=False), help="Write a picture of the answer (.jpg, .png).")
 @click.option("--json", "as_json", is_flag=True, help="Print the whole answer as JSON.")
 @model_options
 @answering

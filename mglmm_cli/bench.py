@@ -12,7 +12,7 @@ import click
 
 from mglmm_cli import __version__
 from mglmm_cli.codes import Exit
-from mglmm_cli.kinds import count
+from mglmm_cli.kinds import FilePath, count
 from mglmm_cli.options import given, model_options, open_model
 
 if TYPE_CHECKING:
@@ -46,9 +46,7 @@ _BASELINE_LIMIT = 8
 @click.option("--answer-tokens", type=count(), metavar="N", help="Make every answer N tokens long.")
 @click.option("--batch-size", type=count(), help="Answers that are written together.")
 @model_options
-@click.option(
-    "--json", "json_path", type=click.Path(dir_okay=False, path_type=Path), help="Write all figures to this file."
-)
+@click.option("--json", "json_path", type=FilePath(dir_okay=False), help="Write all figures to this file.")
 def bench(
     inputs: tuple[str, ...],
     synthetic: int | None,

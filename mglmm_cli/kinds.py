@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from pathlib import Path
 from typing import Any
 
 import click
@@ -20,6 +21,18 @@ class Text(click.ParamType):
         except (UnicodeDecodeError, UnicodeEncodeError) as error:
             self.fail(f"{value!r} is not text in UTF-8, from place {error.start} on", param, ctx)
         return text
+
+
+class FilePath(click.Path):
+    """The path of a file or folder, which an empty text is not: the working folder is `.`."""
+
+    def __init__(self, *, exists: bool = False, file_okay: bool = True, dir_okay: bool = True) -> None:
+        super().__init__(exists=exists, file_okay=file_okay, dir_okay=dir_okay, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not os.fspath(value):
+            self.fail("the path is empty", param, ctx)
+        return super().convert(value, param, ctx)
 
 
 class Number(click.FloatRange):

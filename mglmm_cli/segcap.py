@@ -87,6 +87,8 @@ def segcap(
         raise click.UsageError("--overlay needs an output folder, not -o -")
     if out == _STDOUT and fresh:
         raise click.UsageError("--fresh needs an output folder, not -o -")
+    if not out:
+        raise click.UsageError("--out is empty: give a folder, or - for stdout")
     if out == _STDOUT and isinstance(sys.stdout, Nowhere):
         raise click.UsageError("-o - writes to stdout, which is closed")
     from mglmm_cli.folder import held
