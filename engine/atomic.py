@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from engine.errors import UsageError
+
 _DIGITS = 16
 _LEFTOVER = re.compile(rf"\.[0-9a-f]{{{_DIGITS}}}\.tmp")
 
@@ -21,8 +23,11 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     Until then, and after an error, whatever `path` held stays as it is. Missing folders are made.
 
     Raises:
+        UsageError: if a device, a pipe or the like is there: its name would be taken from it.
         OSError: if the folder can't be written.
     """
+    if os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path)):
+        raise UsageError(f"{path} is a pipe, a device or the like, not a file: give another name")
     path.parent.mkdir(parents=True, exist_ok=True)
     # Beside the target, as a rename is atomic only within one file system.
     temporary = path.parent / f".{secrets.token_hex(_DIGITS // 2)}.tmp"

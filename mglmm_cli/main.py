@@ -40,7 +40,8 @@ class _Report:
         """Say in one line what is wrong."""
         if self.debug:
             traceback.print_exception(error)
-        click.echo(f"mglmm: {clean(' '.join(message.split()))}", err=True)
+        # Not by click, which writes UTF-8 where only ASCII is shown.
+        print(f"mglmm: {clean(' '.join(message.split()))}", file=sys.stderr, flush=True)
         return code
 
 
@@ -92,6 +93,8 @@ def main(args: Sequence[str] | None = None) -> None:
 def _run(args: Sequence[str] | None) -> int:
     report = _Report()
     try:
+        if any("\0" in word for word in args or ()):  # those of a shell can't have it
+            raise click.UsageError("a NUL can't be in any argument")
         # A command returns its exit code, or None for 0.
         code: int = cli.main(args, prog_name="mglmm", standalone_mode=False, obj=report) or Exit.DONE
         sys.stdout.flush()
@@ -107,18 +110,17 @@ def _run(args: Sequence[str] | None) -> int:
     except click.ClickException as error:
         return report.fail(error, error.format_message(), Exit.FAILED)
     except click.Abort as error:
-        # click takes the end of a file for an interruption.
-        if isinstance(error.__cause__, EOFError):
-            return report.fail(error.__cause__, _unexpected(error.__cause__), Exit.FAILED)
-        return report.fail(error, "interrupted", Exit.INTERRUPTED)
-    except KeyboardInterrupt as error:
-        return report.fail(error, "interrupted", Exit.INTERRUPTED)
-    except Exception as error:
+        # That is what click makes of two that have little in common.
+        cause = error.__cause__ if isinstance(error.__cause__, EOFError) else KeyboardInterrupt()
+        return report.fail(error, *_explained(cause))
+    except (Exception, KeyboardInterrupt) as error:
         return report.fail(error, *_explained(error))
 
 
-def _explained(error: Exception) -> tuple[str, Exit]:
+def _explained(error: Exception | KeyboardInterrupt) -> tuple[str, Exit]:
     """What a failure means to the user."""
+    if _interrupted(error):
+        return "interrupted", Exit.INTERRUPTED
     if out_of_memory(error) and not (isinstance(error, MglmmError) and "memory" in str(error)):
         return _MEMORY, Exit.FAILED
     if isinstance(error, MglmmError):
@@ -128,6 +130,17 @@ def _explained(error: Exception) -> tuple[str, Exit]:
         place = f": {error.filename}" if error.filename else ""
         return f"{_lower(error.strerror or 'input or output failed')}{place}", Exit.FAILED
     return _unexpected(error), Exit.FAILED
+
+
+def _interrupted(error: BaseException | None) -> bool:
+    """Whether Ctrl-C is what happened; in the middle of an import, say, other errors come of it."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        if isinstance(error, KeyboardInterrupt):
+            return True
+        seen.add(id(error))
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _unexpected(error: BaseException) -> str:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from mglmm_cli.kinds import Number, count
+
 if TYPE_CHECKING:
     from engine.model.checkpoint import Checkpoint
 
@@ -39,16 +41,16 @@ _MODEL = (MODEL, PRECISION, DEVICE)
 
 _ANSWERING = (
     click.option("--decoder", type=click.Choice(["onnx", "torch"]), help="What runs the mask decoder. [default: onnx]"),
-    click.option("--max-new-tokens", type=click.IntRange(min=1), help="Length limit of an answer."),
+    click.option("--max-new-tokens", type=count(), help="Length limit of an answer."),
     click.option(
         "--temperature",
-        type=click.FloatRange(min=0, min_open=True),
+        type=Number(1e-6, 1e6),
         help="Sample the answer at this temperature; without it the likeliest token is taken.",
     ),
-    click.option("--seed", type=click.IntRange(min=0), help="Seed of the sampling; needs --temperature."),
+    click.option("--seed", type=count(0, 2**63 - 1), help="Seed of the sampling; needs --temperature."),
     click.option(
         "--max-pixels",
-        type=click.IntRange(min=1, max=10**9),
+        type=count(most=10**9),
         help="Refuse photographs of more, width x height; one takes up to 17 bytes of memory per pixel. "
         "[default: 89478485]",
     ),

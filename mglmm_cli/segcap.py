@@ -19,6 +19,7 @@ import click
 from engine import __version__
 from engine.errors import UsageError
 from mglmm_cli.codes import Exit
+from mglmm_cli.kinds import TEXT, count
 from mglmm_cli.options import (
     DEVICES,
     MODEL,
@@ -55,11 +56,9 @@ _STOPPING = b"mglmm: stopping once the photographs in hand are done; once more e
     type=click.Choice(["panoptic", "fine", "both"]),
     help="Ask about the whole scene, about its objects one by one, or both. [default: both]",
 )
-@click.option(
-    "--max-children", type=click.IntRange(min=0), help="At most so many objects are asked about. [default: 4]"
-)
-@click.option("--instruction", metavar="TEXT", help="Put this question instead.")
-@click.option("--label", metavar="TEXT", help='Ask only about this object, like "the man riding a bike".')
+@click.option("--max-children", type=count(0), help="At most so many objects are asked about. [default: 4]")
+@click.option("--instruction", type=TEXT, metavar="TEXT", help="Put this question instead.")
+@click.option("--label", type=TEXT, metavar="TEXT", help='Ask only about this object, like "the man riding a bike".')
 @click.option("--overlay", is_flag=True, help="Write a picture with coloured masks and caption per photograph.")
 @click.option("--fresh", is_flag=True, help="Start over in OUT, where an earlier run would be continued.")
 @MODEL
@@ -67,7 +66,7 @@ _STOPPING = b"mglmm: stopping once the photographs in hand are done; once more e
 @DEVICES
 @click.option(
     "--batch-size",
-    type=click.IntRange(min=1),
+    type=count(),
     help="Answers that are written together. [default: 8 on a CPU, what its memory holds on a CUDA device]",
 )
 @answering
@@ -98,6 +97,8 @@ def segcap(
         raise click.UsageError("--overlay needs an output folder, not -o -")
     if out == _STDOUT and fresh:
         raise click.UsageError("--fresh needs an output folder, not -o -")
+    if not out:
+        raise click.UsageError("--out is empty: give a folder, or - for stdout")
     if out == _STDOUT and isinstance(sys.stdout, Nowhere):
         raise click.UsageError("-o - writes to stdout, which is closed")
     from mglmm_cli.folder import held

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from engine.errors import UsageError
+from mglmm_cli.kinds import FilePath
 from mglmm_cli.text import clean
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("out", metavar="OUT", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("out", metavar="OUT", type=FilePath(exists=True, file_okay=False))
 def status(out: Path) -> None:
     """Say how many photographs of OUT are done, have failed and are left, and how fast it goes.
 

@@ -326,7 +326,7 @@ def read_manifest(folder: Path) -> tuple[str, dict[str, str]]:
         UsageError: if it is missing or not one.
     """
     path = folder / MANIFEST
-    if not path.is_file():
+    if not path.exists():
         raise UsageError(f"{folder}: {MANIFEST} is missing: not a model folder of mglmm")
     files = limits.table_of_texts(path, "files")
     limits.check_names(path, list(files))

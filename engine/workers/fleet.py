@@ -22,6 +22,8 @@ _WINDOW = 16
 """Batches on their way per process. A process may be several times as slow as the others before they wait for it."""
 _BATCH = 32
 """Answers of one, where each process finds out by itself how many it writes together."""
+_MOST = 1024
+"""Processes on a CPU; nobody means more."""
 _FORMS = "give cpu, cuda, cuda:1, several of them with commas, cpu:2 for two processes, or all for every CUDA device"
 
 
@@ -62,13 +64,13 @@ def parse_devices(text: str) -> tuple[Worker, ...]:
 def _devices(part: str, text: str) -> list[str]:
     kind, _, count = part.partition(":")
     if kind == "cpu" and count:
-        if not count.isdecimal() or int(count) < 1:
-            raise UsageError(f"{part}: behind cpu stands a number of processes, at least 1")
+        if not (count.isdecimal() and len(count) < 10 and 1 <= int(count) <= _MOST):
+            raise UsageError(f"{part[:40]}: behind cpu stands a number of processes, from 1 to {_MOST}")
         return ["cpu"] * int(count)
     try:
         torch.device(part)
     except RuntimeError as error:
-        raise UsageError(f"no devices {text!r}: {_FORMS}") from error
+        raise UsageError(f"no devices {text[:40]!r}: {_FORMS}") from error
     return [part]
 
 
