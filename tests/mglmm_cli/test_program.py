@@ -14,14 +14,14 @@ from engine import __version__
 from mglmm_cli.lazy import LazyGroup
 from mglmm_cli.main import cli
 from mglmm_cli.options import warn_of_runtime
+from tests import program
 
 HEAVY = ("torch", "numpy", "transformers", "PIL", "onnxruntime", "pydantic", "rich", "trainer", "exporters")
 
 
 def run(*args: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
     """`mglmm ARGS...` in a process of its own."""
-    command = [sys.executable, "-m", "mglmm_cli", *args]
-    return subprocess.run(command, input=stdin, capture_output=True, text=True, check=False, timeout=120)
+    return program.run_text(*args, cwd=Path.cwd(), stdin=stdin)
 
 
 def loaded_by(code: str) -> set[str]:
@@ -144,7 +144,6 @@ def test_wrong_usage_gets_one_line(args: str, hint: str, tmp_path: Path, monkeyp
     (tmp_path / "empty").mkdir()
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "kept.txt").touch()
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
     monkeypatch.chdir(tmp_path)
     done = run(*args.split())
     assert done.returncode == 2

@@ -31,15 +31,6 @@ QUESTIONS = (
 )
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """So small a model is slower with several."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="module", params=[-1, 0])
 def chatty(tiny: Checkpoint, request: pytest.FixtureRequest) -> Checkpoint:
     """The tiny model, saying [SEG] now and then, with either rule for its states."""

@@ -7,8 +7,6 @@ import logging
 import multiprocessing
 import os
 import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -27,9 +25,10 @@ from engine.model.precision import Precision
 from engine.pipeline.finishing import Outcome
 from engine.pipeline.pipeline import Options, Pipeline
 from engine.records import Failure, PhotoRecord
+from engine.workers import process
 from engine.workers.fleet import Fleet, Worker, describe, parse_devices
+from tests import program
 
-ROOT = Path(__file__).parents[3]
 OPTIONS = Options(granularity="panoptic", batch_size=1, max_new_tokens=6)
 CPU = Worker("cpu", 1)
 BROKEN = (0, 5, 11)
@@ -42,6 +41,14 @@ class Deadly:
         assert multiprocessing.parent_process() is not None, "not in a worker"
         os.kill(os.getpid(), signal.SIGKILL)
         raise AssertionError
+
+
+@pytest.fixture(scope="module", autouse=True)
+def forked() -> Iterator[None]:
+    """Workers that need not import everything first, but for those of the program at the end."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(process.multiprocessing, "get_context", lambda _: program.CONTEXT)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -177,15 +184,7 @@ def test_a_start_that_fails_is_one_error_and_ends_the_others(tiny_folder: Path) 
 
 def test_the_program_runs_several_processes(tiny_folder: Path, photos: Sequence[Source], tmp_path: Path) -> None:
     how = ["--model", str(tiny_folder), "--devices", "cpu:2", "--granularity", "panoptic", "--max-new-tokens", "6"]
-    done = subprocess.run(
-        [sys.executable, "-m", "mglmm_cli", "segcap", photos[0].path.parent, "-o", tmp_path / "out", *how],
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
+    done = program.run_text("segcap", photos[0].path.parent, "-o", tmp_path / "out", *how, cwd=tmp_path)
     assert done.returncode == 3, done.stderr
     assert "mglmm: 2 processes: 2 on cpu" in done.stderr
     assert "21 photographs done" in done.stderr and "Traceback" not in done.stderr

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,6 +15,7 @@ import yaml
 from engine.errors import MglmmError, UsageError
 from engine.model.checkpoint import load
 from engine.records import RLE
+from tests.program import Forked, run_text
 from tests.trainer import making
 from tests.trainer.data.recording import caption, mask, photographs, referring, store
 from trainer.learning.batches import Batch
@@ -43,11 +40,30 @@ def _same(one: Path, other: Path) -> None:
         assert torch.equal(mine, theirs), name
 
 
-def _training(recipe: Path, out: Path, *options: str, before: str = "") -> subprocess.Popen[bytes]:
-    """A run in a process of its own; sums depend on the number of threads, which other tests change in this one."""
-    program = before + "import sys; from mglmm_cli.main import main; sys.exit(main(sys.argv[1:]))"
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen([sys.executable, "-c", program, "train", recipe, "-o", out, *options], env=environment)
+def _training(recipe: Path, out: Path, prepare: Callable[[], None] | None = None) -> Forked:
+    """A run in a process of its own, which may be killed."""
+    return Forked(recipe.parent, _train, recipe, out, prepare)
+
+
+def _train(recipe: Path, out: Path, prepare: Callable[[], None] | None) -> None:
+    if prepare:
+        prepare()
+    train(recipe, out)
+
+
+def _slow_at_the_end() -> None:
+    """The last steps take all day, so that a run that is killed then surely is in the middle."""
+    from trainer.learning.optimizer_step import Stepper
+
+    step = Stepper.step
+
+    def slow(self, number, parts):  # type: ignore[no-untyped-def]
+        if number >= 5:
+            Path("slow").touch()
+            time.sleep(3600)
+        return step(self, number, parts)
+
+    Stepper.step = slow  # type: ignore[method-assign]
 
 
 def _entries(out: Path) -> list[dict[str, float]]:
@@ -58,26 +74,16 @@ def test_a_run_that_is_killed_continues_bit_for_bit(tmp_path: Path) -> None:
     held_out = {"every": 3, "photographs": 4, "answers": 1, "records": [{"path": str(tmp_path / "records")}]}
     recipe = making.recipe(tmp_path, **WHOLE, validation=held_out)
     whole, cut = tmp_path / "whole", tmp_path / "cut"
-    with _training(recipe, whole) as unbroken:
-        assert unbroken.wait() == 0
-    # The killed one takes all day over its last steps, so that it is surely in the middle.
-    slow = (
-        "import time; from trainer.learning import optimizer_step\n"
-        "step = optimizer_step.Stepper.step\n"
-        "def slow(self, number, parts):\n"
-        "    if number >= 5: time.sleep(3600)\n"
-        "    return step(self, number, parts)\n"
-        "optimizer_step.Stepper.step = slow\n"
-    )
-    with _training(recipe, cut, before=slow) as killed:
-        while not (cut / STATE).is_file() or torch.load(cut / STATE, weights_only=True)["step"] < 4:
-            assert killed.poll() is None
-            time.sleep(0.1)
-        killed.send_signal(signal.SIGKILL)
-    assert killed.returncode == -signal.SIGKILL
+    unbroken = _training(recipe, whole)
+    assert unbroken.wait() == 0, unbroken.errors
+    killed = _training(recipe, cut, _slow_at_the_end)
+    assert killed.wait_until((tmp_path / "slow").exists), killed.errors
+    killed.kill()
+    assert torch.load(cut / STATE, weights_only=True)["step"] == 4
     assert not (cut / "model").exists()
-    with _training(recipe, cut, "--resume") as continued:
-        assert continued.wait() == 0
+    continued = run_text("train", recipe, "-o", cut, "--resume", cwd=tmp_path)
+    assert continued.returncode == 0, continued.stderr
+    assert load(str(cut / "model")).decoder is not None  # the program exports it, too
 
     _same(whole / "model", cut / "model")
     _same(tmp_path / "whole" / "best", cut / "best")
