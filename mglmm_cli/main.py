@@ -14,6 +14,7 @@ from engine.memory import out_of_memory
 from mglmm_cli import __version__
 from mglmm_cli.codes import Exit
 from mglmm_cli.lazy import LazyCommand, LazyGroup
+from mglmm_cli.stopping import interruptible
 from mglmm_cli.streams import ReaderGone, prepare
 from mglmm_cli.text import clean
 
@@ -84,6 +85,7 @@ def main(args: Sequence[str] | None = None) -> None:
     """Run the program and exit."""
     try:
         prepare()
+        interruptible()
         code = _run(args)
     except KeyboardInterrupt:
         code = Exit.INTERRUPTED
