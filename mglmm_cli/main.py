@@ -14,6 +14,7 @@ from engine.errors import MglmmError, UsageError
 from engine.memory import out_of_memory
 from mglmm_cli.codes import Exit
 from mglmm_cli.lazy import LazyCommand, LazyGroup
+from mglmm_cli.stopping import interruptible
 from mglmm_cli.streams import ReaderGone, prepare
 from mglmm_cli.text import clean
 
@@ -40,6 +41,8 @@ class _Report:
         """Say in one line what is wrong."""
         if self.debug:
             traceback.print_exception(error)
+        if code is Exit.INTERRUPTED and sys.stderr.isatty():
+            print(file=sys.stderr)  # behind the ^C
         # Not by click, which writes UTF-8 where only ASCII is shown.
         print(f"mglmm: {clean(' '.join(message.split()))}", file=sys.stderr, flush=True)
         return code
@@ -50,7 +53,22 @@ def _note_debug(context: click.Context, parameter: click.Parameter, value: bool)
         context.obj.debug = value
 
 
-cli = LazyGroup(
+class _Escaped(BaseException):
+    """Carries an error past click, as its cause."""
+
+
+class _Program(LazyGroup):
+    """Does itself what click would do of its own accord: take the end of a file for Ctrl-C, and end where a pipe broke,
+    whichever it was."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except (BrokenPipeError, EOFError, KeyboardInterrupt) as error:
+            raise _Escaped from error
+
+
+cli = _Program(
     name="mglmm",
     help="Photographs in, COCO JSON with multi-granularity captions and a mask per phrase out.",
     context_settings=_SETTINGS,
@@ -84,6 +102,7 @@ def main(args: Sequence[str] | None = None) -> None:
     """Run the program and exit."""
     try:
         prepare()
+        interruptible()
         code = _run(args)
     except KeyboardInterrupt:
         code = Exit.INTERRUPTED
@@ -109,16 +128,14 @@ def _run(args: Sequence[str] | None) -> int:
         return report.fail(error, f"{_lower(error.format_message()).rstrip('.')}; see '{path} --help'", Exit.USAGE)
     except click.ClickException as error:
         return report.fail(error, error.format_message(), Exit.FAILED)
-    except click.Abort as error:
-        # That is what click makes of two that have little in common.
-        cause = error.__cause__ if isinstance(error.__cause__, EOFError) else KeyboardInterrupt()
-        return report.fail(error, *_explained(cause))
-    except (Exception, KeyboardInterrupt) as error:
+    except (Exception, KeyboardInterrupt, _Escaped) as error:
         return report.fail(error, *_explained(error))
 
 
-def _explained(error: Exception | KeyboardInterrupt) -> tuple[str, Exit]:
+def _explained(error: BaseException) -> tuple[str, Exit]:
     """What a failure means to the user."""
+    if isinstance(error, _Escaped) and error.__cause__:
+        return _explained(error.__cause__)
     if _interrupted(error):
         return "interrupted", Exit.INTERRUPTED
     if out_of_memory(error) and not (isinstance(error, MglmmError) and "memory" in str(error)):
@@ -136,7 +153,7 @@ def _interrupted(error: BaseException | None) -> bool:
     """Whether Ctrl-C is what happened; in the middle of an import, say, other errors come of it."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
-        if isinstance(error, KeyboardInterrupt):
+        if isinstance(error, KeyboardInterrupt | click.Abort):
             return True
         seen.add(id(error))
         error = error.__cause__ or error.__context__

@@ -229,7 +229,7 @@ def write_outputs(folder: Path) -> Index:
         index = Index(folder / JOURNAL)
     except FileNotFoundError as error:
         raise MglmmError(
-            f"{folder / JOURNAL} was removed while it was used: there is nothing to make outputs of"
+            f"{folder / JOURNAL} is not there any more: if the folder was moved, mglmm rebuild makes the outputs in it"
         ) from error
     try:
         write_coco(index, folder / COCO, index.info)

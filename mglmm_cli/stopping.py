@@ -1,7 +1,11 @@
-"""Ctrl-C, SIGTERM and SIGHUP while a run goes on: the first asks it to stop, the second ends it at once."""
+"""Ctrl-C, SIGTERM and SIGHUP while a run goes on: the first asks it to stop, the second ends it at once.
+
+Ctrl-C at any other time ends the program.
+"""
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,11 +14,29 @@ from typing import Any, Self, TypeVar
 
 from engine.pipeline.feed import Feed
 from mglmm_cli.codes import Exit
+from mglmm_cli.streams import write_progress
 
 _Item = TypeVar("_Item")
+_IMPORTING = "<frozen importlib"
 _HANG_UP = getattr(signal, "SIGHUP", None)
 """The terminal is gone; Windows has none of that."""
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, *([_HANG_UP] if _HANG_UP else []))
+
+
+def interruptible() -> None:
+    """From here on, Ctrl-C in the middle of an import ends the process: libraries that are being loaded may not bear an
+    exception, and abort. Anywhere else it raises KeyboardInterrupt, as ever."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _interrupt)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    while frame is not None:
+        if frame.f_code.co_filename.startswith(_IMPORTING):
+            write_progress(b"mglmm: interrupted\n")
+            os._exit(Exit.INTERRUPTED)
+        frame = frame.f_back
+    raise KeyboardInterrupt
 
 
 class Stop(BaseException):
