@@ -8,6 +8,7 @@ Legend: `B` rows, `P` image tokens, `T` tokens of a text, `D` hidden size, `R` r
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -98,6 +99,10 @@ class Generated:
 class Generator:
     """Generates answers with one model.
 
+    Attributes:
+        alone: held while a decode step is recorded on a CUDA device, which no other thread may use then; so threads
+            that do hold it meanwhile.
+
     Args:
         model: in eval mode.
         tokenizer: for the ids of `[SEG]` and the stop token.
@@ -130,6 +135,7 @@ class Generator:
         # 0 keeps the state that the [SEG] token itself gives, one step after it was chosen.
         self._delay = 1 + model.config.seg_state_offset
         self._recorded = recorded
+        self.alone = threading.Lock()
         self._started = 0
         self.resize(slots)
 
@@ -149,7 +155,7 @@ class Generator:
         self._cache = SlotCache(self._language, slots)
         self._rows: list[_Row | None] = [None] * slots
         self._step: DecodeStep = (
-            RecordedStep(self._language, self._cache, slots)
+            RecordedStep(self._language, self._cache, slots, self.alone)
             if self._recorded
             else PlainStep(self._language, self._cache)
         )
