@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -48,8 +48,8 @@ def run(plan: Plan, notes: Notes, earlier: Mapping[str, Any]) -> None:
             compare(plan, notes, checkpoint, name)
         if precision is Precision.FLOAT32:
             name = "recorded steps while photographs are copied"
-            with notes.step(name), _copying(checkpoint):
-                compare(plan, notes, checkpoint, name)
+            with notes.step(name), _copying(checkpoint) as alone:
+                compare(plan, notes, checkpoint, name, alone)
         del checkpoint
         forget(device)
 
@@ -57,11 +57,11 @@ def run(plan: Plan, notes: Notes, earlier: Mapping[str, Any]) -> None:
 class _Both:
     """A cache, and a step that runs over it, in each of the two ways."""
 
-    def __init__(self, checkpoint: Checkpoint, rows: int) -> None:
+    def __init__(self, checkpoint: Checkpoint, rows: int, alone: AbstractContextManager[object]) -> None:
         self.language = checkpoint.model.language_model
         self.caches = [SlotCache(self.language, rows) for _ in range(2)]
         self.plain = PlainStep(self.language, self.caches[0])
-        self.recorded = RecordedStep(self.language, self.caches[1], rows)
+        self.recorded = RecordedStep(self.language, self.caches[1], rows, alone)
 
     def reserve(self, length: int) -> None:
         for cache in self.caches:
@@ -77,9 +77,19 @@ class _Both:
 
 
 @torch.inference_mode()
-def compare(plan: Plan, notes: Notes, checkpoint: Checkpoint, name: str) -> None:
-    """Take both ways through the same tokens, and check what they give under a name."""
-    both = _Both(checkpoint, plan.rows)
+def compare(
+    plan: Plan, notes: Notes, checkpoint: Checkpoint, name: str, alone: AbstractContextManager[object] | None = None
+) -> None:
+    """Take both ways through the same tokens, and check what they give under a name.
+
+    Args:
+        plan: the sizes.
+        notes: of the part.
+        checkpoint: the model.
+        name: of the check.
+        alone: what other threads hold while they use the device.
+    """
+    both = _Both(checkpoint, plan.rows, alone or nullcontext())
     vocabulary: int = both.language.config.vocab_size
     draws = torch.Generator().manual_seed(1)
     longest = 120
@@ -125,7 +135,7 @@ def _not_ties(found: Tensor, right: Tensor, chosen: list[int]) -> list[float]:
 
 
 @contextmanager
-def _copying(checkpoint: Checkpoint) -> Iterator[None]:
+def _copying(checkpoint: Checkpoint) -> Iterator[AbstractContextManager[object]]:
     """Threads that copy photographs to the device meanwhile, as those do that read photographs."""
     side = checkpoint.config.pixel_encoder.image_size
     views = make_views(np.zeros((side, side, 3), np.uint8), checkpoint.config)
@@ -145,7 +155,7 @@ def _copying(checkpoint: Checkpoint) -> Iterator[None]:
     for thread in threads:
         thread.start()
     try:
-        yield
+        yield answerer.generator.alone
     finally:
         done.set()
         for thread in threads:

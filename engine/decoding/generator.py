@@ -8,6 +8,7 @@ Legend: `B` rows, `P` image tokens, `T` tokens of a text, `D` hidden size, `R` r
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -100,6 +101,8 @@ class Generator:
 
     Attributes:
         slots: answers that may be in progress at a time.
+        alone: held while a decode step is recorded on a CUDA device, which no other thread may use then; so threads
+            that do hold it meanwhile.
 
     Args:
         model: in eval mode.
@@ -133,6 +136,7 @@ class Generator:
         # 0 keeps the state that the [SEG] token itself gives, one step after it was chosen.
         self._delay = 1 + model.config.seg_state_offset
         self._recorded = recorded
+        self.alone = threading.Lock()
         self._started = 0
         self.resize(slots)
 
@@ -152,7 +156,7 @@ class Generator:
         self._cache = SlotCache(self._language, slots)
         self._rows: list[_Row | None] = [None] * slots
         self._step: DecodeStep = (
-            RecordedStep(self._language, self._cache, slots)
+            RecordedStep(self._language, self._cache, slots, self.alone)
             if self._recorded
             else PlainStep(self._language, self._cache)
         )
