@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -41,6 +42,30 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         temporary.unlink(missing_ok=True)
         raise
     sync(path.parent)
+
+
+def require_folder(path: Path) -> None:
+    """Check that a folder can be written into or be made, before work begins whose result goes there; make nothing.
+
+    Raises:
+        UsageError: saying what is in the way.
+    """
+    try:
+        for place in (path, *path.parents):
+            try:
+                kind = place.stat().st_mode
+            except FileNotFoundError:
+                if place.is_symlink():
+                    raise UsageError(f"{path}: {place} is a link to nowhere; choose another folder") from None
+                continue
+            if not stat.S_ISDIR(kind):
+                raise UsageError(f"{path}: {place} is not a folder; choose another")
+            if not os.access(place, os.W_OK | os.X_OK):
+                raise UsageError(f"{path}: no permission to write into {place}; choose another folder")
+            return
+    except (OSError, ValueError) as error:  # a link to itself, too long a name, a NUL
+        reason = getattr(error, "strerror", None) or str(error)
+        raise UsageError(f"{str(path)!r}: {reason[:1].lower()}{reason[1:]}; choose another folder") from None
 
 
 def discard_leftovers(folder: Path) -> None:

@@ -11,6 +11,7 @@ import click
 from click.core import ParameterSource
 
 from engine import __version__
+from engine.atomic import require_folder
 from mglmm_cli.options import open_model
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def run(name: str, given: Mapping[str, Any]) -> None:
         UsageError: if data or predictions are not as they should be.
     """
     _check(given)
+    from engine.model.precision import Precision, require
     from mglmm_cli.eval.table import print_differences, print_report
     from trainer.benchmarks.benchmark import Scoring
     from trainer.benchmarks.compare import compare
@@ -62,6 +64,8 @@ def run(name: str, given: Mapping[str, Any]) -> None:
         limit=given["limit"],
         task=given.get("task", ""),
     )
+    if not given["predictions"]:
+        require(Precision(given["precision"]), given["device"])
     earlier = read_result(given["compare"]) if given["compare"] else None
     opened = open_benchmark(chosen)
     similarity = _text_model(given, chosen)
@@ -99,6 +103,9 @@ def _check(given: Mapping[str, Any]) -> None:
             raise click.UsageError(f"--{name} needs an output folder: say which with -o")
     if given["fresh"] and given["predictions"]:
         raise click.UsageError("--fresh asks a model again; leave it out with --predictions")
+    for name in ("out", "write_predictions"):
+        if given[name]:
+            require_folder(given[name])
 
 
 def _from_files(opened: Opened, path: Path) -> _Answers:

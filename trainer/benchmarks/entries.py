@@ -19,6 +19,8 @@ from trainer.data.formats.reading import field
 
 _T = TypeVar("_T")
 
+WORDLESS = "a question without a word"
+"""Why it is left out."""
 _LARGEST = 1e300
 
 

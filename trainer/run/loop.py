@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 
+from engine.atomic import require_folder
 from engine.decoding.sequence import PromptWriter
 from engine.errors import MglmmError, UsageError
 from engine.model.mglmm import MGLMM
@@ -51,6 +52,7 @@ def train(recipe_path: Path, out: Path, *, resume: bool = False) -> Path:
     recipe = read_recipe(recipe_path)
     if resume and not out.is_dir():
         raise UsageError(f"{out}: no such folder, so there is no run to resume; leave out --resume to begin")
+    require_folder(out)
     out.mkdir(parents=True, exist_ok=True)
     with processes(recipe) as accelerator:
         torch.manual_seed(recipe.seed)

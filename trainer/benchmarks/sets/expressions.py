@@ -20,7 +20,7 @@ from engine.images.sources import inside
 from engine.json_file import read_json
 from engine.text.prompts import Task
 from trainer.benchmarks.benchmark import Question
-from trainer.benchmarks.entries import identity, text
+from trainer.benchmarks.entries import WORDLESS, identity, text
 from trainer.benchmarks.masks import Expressions, Target
 from trainer.data.formats.base import Skipped
 from trainer.data.formats.coco_file import first_of, mask_of, read_coco
@@ -79,6 +79,9 @@ def open_expressions(
         for sentence_id, said in asked:
             if sentence_id in targets:
                 raise UsageError(f"{where}: sentence {sentence_id} for the second time")
+            if not said:
+                skipped.add(f"{where}, sentence {sentence_id}", WORDLESS)
+                continue
             questions.append(Question(sentence_id, photograph, Task.REFERRING, said))
             targets[sentence_id] = target
     kept = questions[:limit]

@@ -22,7 +22,7 @@ from engine.masks.rle import decode, encode
 from engine.records import RLE
 from engine.text.prompts import Task
 from trainer.benchmarks.benchmark import Question
-from trainer.benchmarks.entries import each, text, texts, whole
+from trainer.benchmarks.entries import WORDLESS, each, text, texts, whole
 from trainer.benchmarks.masks import Expressions, Target
 from trainer.data.formats.base import Skipped
 from trainer.data.formats.coco_file import first_of
@@ -72,10 +72,11 @@ def _reason_seg(data: Path, split: str, images: Path | None, skipped: Skipped) -
             continue
         target = Target(masks, undecided, "long" if sentence else "short")
         task = Task.REASONING if sentence else Task.REFERRING
-        pairs += [
-            (Question(f"{path.stem}:{number}", photograph, task, said.strip()), target)
-            for number, said in enumerate(asked)
-        ]
+        for number, said in enumerate(asked):
+            if said.strip():
+                pairs.append((Question(f"{path.stem}:{number}", photograph, task, said.strip()), target))
+            else:
+                skipped.add(f"{path}, question {number}", WORDLESS)
     return pairs
 
 
@@ -107,6 +108,8 @@ def _muse(data: Path, split: str, images: Path | None, skipped: Skipped) -> Pair
     for number, (photograph, height, width, asked) in enumerate(each(path, "entry", json_list(path), _muse_entry)):
         for index, (said, stored) in enumerate(asked):
             try:
+                if not said.strip():
+                    raise ValueError(WORDLESS)
                 masks = tuple(coco_to_rle(one, height, width) for one in stored)
             except ValueError as error:
                 skipped.add(f"{path.name}: entry {number}, question {index}", str(error))
