@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from trainer.data.shards import Info
 
 _WIDTH = 140  # columns of a table in a pipe
+_ROWS, _TOLD = 20, 3  # reasons in a table and in a line
 
 data = LazyGroup(
     name="data",
@@ -52,7 +53,9 @@ def convert(name: str, source: Path, out: Path, template: str) -> None:
     with PhotoProgress() as progress:
         info = run(name, source, out, template=template, tool=f"mglmm {__version__}", advance=progress.advance)
     _print_info(info)
-    click.echo(f"wrote {out}", err=True)
+    for remark in info.remarks:
+        click.echo(clean(f"mglmm: warning: {remark.reason}: {remark.count:,}, as {remark.examples[0]}"), err=True)
+    click.echo(clean(f"wrote {out}{_skipped(info)}"), err=True)
 
 
 @click.command()
@@ -95,6 +98,7 @@ def show(folder: Path, number: int, draw: Path | None) -> None:
 
 def _print_info(info: Info) -> None:
     from mglmm_cli.tables import table_console, titled_table
+    from trainer.data.shards import fold
 
     console = table_console(_WIDTH)
     table = titled_table(info.format, "task", numbers=("records",))
@@ -108,9 +112,25 @@ def _print_info(info: Info) -> None:
     console.print(table)
     if info.skipped:
         skipped = titled_table("skipped", "reason", "first of them", numbers=("entries",))
-        for skip in info.skipped:
+        first, others = fold(info.skipped, _ROWS)
+        for skip in first:
             skipped.add_row(clean(skip.reason), "\n".join(map(clean, skip.examples)), f"{skip.count:,}")
+        if others:
+            skipped.add_row(f"{others[0]} other reasons", "", f"{others[1]:,}")
         console.print(skipped)
+
+
+def _skipped(info: Info) -> str:
+    """What the last line says of the entries that are left out."""
+    from trainer.data.shards import fold
+
+    if not info.skipped:
+        return ""
+    first, others = fold(info.skipped, _TOLD)
+    told = [f"{skip.reason} ({skip.count:,})" for skip in first]
+    told += [f"{others[0]} other reasons ({others[1]:,})"] if others else []
+    total = sum(skip.count for skip in info.skipped)
+    return f"; skipped {total:,} {'entry' if total == 1 else 'entries'}: {'; '.join(told)}"
 
 
 def _print_record(record: Record) -> None:

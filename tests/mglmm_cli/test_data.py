@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -52,8 +53,8 @@ def test_convert_counts_records_and_names_what_is_skipped(
     for task in shards.tasks:
         assert [str(task), str(len(shards.of_task(task)))] in rows
     assert ["records", str(len(shards))] in rows and ["photographs", "1"] in rows
-    assert "its photograph is missing or broken" in said.out and "instances.json: image 2" in said.out
-    assert said.err == f"wrote {tmp_path / 'out'}\n"
+    assert "its photograph is not there" in said.out and "instances.json: image 2 (images/2.jpg)" in said.out
+    assert said.err == f"wrote {tmp_path / 'out'}; skipped 1 entry: its photograph is not there (1)\n"
     assert (shards.images / shards[0].image).is_file()
 
 
@@ -71,10 +72,6 @@ def test_the_wordings_are_those_of_the_template(source: Path, tmp_path: Path) ->
         (("convert", "coco-instances", "nowhere", "out"), "nowhere"),
         (("convert", "coco-instances", "source", "source"), "exists and is not an empty folder"),
         (("convert", "flickr30k", "source", "out"), "no dataset_flickr30k.json or results_20130124.token in it"),
-        (
-            ("convert", "coco-instances", "lost", "out"),
-            "no record can be used: its photograph is missing or broken: 2, as",
-        ),
         (("show", "source"), "no training records there"),
         (("show", "set", "2"), "has records 0 to 1, no 2"),
         (("show", "set", "0", "--draw", "a.gif"), "a.gif is no .png or .jpg"),
@@ -93,6 +90,85 @@ def test_wrong_use_gets_one_line(
     err = capsys.readouterr().err
     assert err.count("\n") == 1 and hint in err
     assert sorted(path.name for path in tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("name", "looked_for"),
+    [
+        ("gone.jpg", "images/gone.jpg"),
+        ("../../1.jpg", "images/../../1.jpg"),
+        ("https://a.org/1.jpg", "https://a.org/1.jpg"),
+    ],
+)
+def test_nothing_that_can_be_used_is_a_failure_that_names_what_was_looked_for(
+    source: Path, tmp_path: Path, name: str, looked_for: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = json.loads((source / "instances.json").read_text())
+    write(source / "instances.json", content | {"images": [content["images"][0] | {"file_name": name}]})
+    assert run("convert", "coco-instances", source, tmp_path / "out") == 1
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1 and f"as instances.json: image 1 ({looked_for})" in err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "it is empty"),
+        (b'{"images": [', "not JSON: .* line 1 column 13"),
+        (b'{"images": "caf\xe9"}', "is not utf-8: save it as UTF-8"),
+        (b"\x1f\x8b\x08", "packed with gzip: unpack it first"),
+        (b"[" * 100_000, "nested too deep"),
+        (b"[]", "an object with images and annotations was expected"),
+        (b'{"images": [], "images": [1]}', "the key 'images' stands twice"),
+    ],
+)
+def test_what_is_no_json_is_one_line(
+    source: Path, tmp_path: Path, content: bytes, reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (source / "instances.json").write_bytes(content)
+    assert run("convert", "coco-instances", source, tmp_path / "out") == 2
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1 and re.search(rf"instances\.json: .*{reason}", err)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_json_of_windows_is_read(source: Path, tmp_path: Path, encoding: str) -> None:
+    text = (source / "instances.json").read_text()
+    (source / "instances.json").write_bytes(text.encode(encoding))
+    assert run("convert", "coco-instances", source, tmp_path / "out") == 0
+
+
+def test_photographs_that_may_lie_otherwise_are_one_warning(
+    source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    for n in (1, 2):
+        Image.new("RGB", (WIDTH, HEIGHT)).save(source / f"images/{n}.jpg", exif=exif)
+    assert run("convert", "coco-instances", source, tmp_path / "out") == 0
+    warning, last = capsys.readouterr().err.splitlines()
+    assert warning.startswith("mglmm: warning: a photograph with an EXIF orientation: ")
+    assert warning.endswith(": 2, as images/1.jpg")
+    assert last == f"wrote {tmp_path / 'out'}"
+    ((remark, count, where),) = [(r.reason, r.count, r.examples) for r in Shards.open(tmp_path / "out").info.remarks]
+    assert "EXIF orientation" in remark and (count, where) == (2, ("images/1.jpg", "images/2.jpg"))
+
+
+def test_many_reasons_are_folded(source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    references = [{"ref_id": n, "ann_id": 1, "image_id": 1, "split": f"part {n}", "sentences": []} for n in range(30)]
+    references.append(references[0] | {"split": "train", "sentences": [{"sent": "the dog"}]})
+    (source / "grefcoco").mkdir()
+    (source / "instances.json").rename(source / "grefcoco/instances.json")
+    (source / "images/1.jpg").rename(tmp_path / "1.jpg")
+    (source / "images/train2014").mkdir()
+    (tmp_path / "1.jpg").rename(source / "images/train2014/1.jpg")
+    write(source / "grefcoco/grefs(unc).json", references)
+    assert run("convert", "grefcoco", source, tmp_path / "out") == 0
+    said = capsys.readouterr()
+    assert said.out.count("of the split part") == 20 and "10 other reasons" in said.out
+    told = "of the split part 0 (1); of the split part 1 (1); of the split part 2 (1); 27 other reasons (27)"
+    assert said.err.endswith(f"; skipped 30 entries: {told}\n")
 
 
 def test_show_prints_and_draws_a_record(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,7 +9,6 @@ from pathlib import Path
 from engine.text.prompts import TEMPLATES
 from trainer.data.formats import open_format
 from trainer.data.formats.base import Skipped
-from trainer.data.formats.coco_file import is_usable
 from trainer.data.record import Record
 from trainer.data.shards import Info, Skip, write_shards
 
@@ -28,7 +27,8 @@ def convert(
         advance: called for each photograph.
 
     Raises:
-        UsageError: if the source is not of this format, nothing of it can be used, or `out` holds something.
+        UsageError: if the source is not of this format, or `out` holds something.
+        MglmmError: if nothing of it can be used.
     """
     form = open_format(name)
     skipped = Skipped()
@@ -37,25 +37,20 @@ def convert(
     images = os.fspath(source) if source.is_absolute() else os.path.relpath(source, out)
     return write_shards(
         out,
-        _with_photograph(records, source, skipped, advance),
+        _counted(records, advance),
         format_name=name,
         template=template,
         images=images,
         tool=tool,
         skips=lambda: [Skip(*reason) for reason in skipped.reasons()],
+        remarks=lambda: [Skip(*remark) for remark in skipped.remarks()],
     )
 
 
-def _with_photograph(
-    records: Iterable[Record], source: Path, skipped: Skipped, advance: Callable[[], None]
-) -> Iterator[Record]:
-    """Only records whose photograph is there and of their size, whatever the adapter has looked at."""
-    good = None
+def _counted(records: Iterable[Record], advance: Callable[[], None]) -> Iterator[Record]:
+    image = ""
     for record in records:
-        photograph = record.image, record.height, record.width
-        if photograph != good:
-            if not is_usable(source, *photograph, f"{record.source} ({record.image})", skipped):
-                continue
-            good = photograph
+        if record.image != image:
+            image = record.image
             advance()
         yield record

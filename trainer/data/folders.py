@@ -5,19 +5,24 @@ Every set is read into light items (paths and raw annotation); `Folder.load` dec
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
-from pycocotools import mask as coco_mask
 
 from engine.errors import PhotographError, UsageError
 from engine.images.decode import decode
+from engine.images.sources import inside
+from engine.json_file import read_json
+from engine.masks import rle
+from trainer.data.formats.base import Skipped
+from trainer.data.formats.coco_file import CocoFile, CocoImage, read_coco
+from trainer.data.formats.ids import ById, Id, identity
+from trainer.data.formats.pictures import read_index
+from trainer.data.formats.reading import coco_to_rle, field, read_lines
 from trainer.data.scene import IGNORE, Kind, Scene, Thing
 
 MIN_SHARE = 0.0005
@@ -82,17 +87,21 @@ class Folder:
 
     def _from_index_map(self, item: Item, image: np.ndarray) -> Scene:
         assert item.labels is not None
-        if not item.labels.is_file():
-            raise UsageError(f"{item.labels}: no such label image")
-        with Image.open(item.labels) as file:
-            index = np.asarray(file)
+        try:
+            index = read_index(item.labels, "a picture of labels")
+        except ValueError as error:
+            raise UsageError(f"{item.labels}: {error}") from None
         if index.shape != image.shape[:2]:
             raise UsageError(f"{item.labels}: size differs from {item.image.name}")
         camvid = self.kind == "camvid"
-        counts = np.bincount(index.ravel(), minlength=256)
+        values, places = np.unique(index, return_counts=True)
+        counts = dict(zip(values.tolist(), places.tolist(), strict=True))
+        strange = counts.keys() - {*range(len(self.classes)), IGNORE} - ({CAMVID_UNLABELLED} if camvid else set())
+        if strange:
+            raise UsageError(f"{item.labels}: the value {min(strange)} has no class")
         things, slivers = [], []
         for value, label in enumerate(self.classes):
-            if counts[value] == 0 or (value == 0 and not camvid):
+            if value not in counts or (value == 0 and not camvid):
                 continue
             if counts[value] < MIN_SHARE * index.size:
                 slivers.append(label)
@@ -128,23 +137,22 @@ def camvid(root: Path, split: str) -> Folder:
 def coco(root: Path, split: str) -> Folder:
     """COCO: every object of 80 classes; some photographs have captions."""
     folder = root / "coco" / split
-    instances = _json(folder / "instances.json")
-    captions = _captions(folder / "captions.json")
-    categories = sorted(instances["categories"], key=lambda category: category["id"])
-    classes = ("background", *(category["name"] for category in categories))
-    index = {category["id"]: number for number, category in enumerate(categories, start=1)}
-    return Folder("coco", _coco_items(folder, instances, captions, index, classes), classes)
+    instances = _read(folder / "instances.json", named=True)
+    classes = _classes(instances)
+    if len(classes) > IGNORE:
+        raise UsageError(f"{folder / 'instances.json'}: more than {IGNORE - 1} classes")
+    return Folder("coco", _coco_items(folder, instances, classes), classes)
 
 
 def captioned(root: Path) -> Folder:
     """COCO photographs of which only captions are known."""
     folder = root / "coco" / "captioned"
-    data = _json(folder / "captions.json")
-    captions = _captions(folder / "captions.json")
+    captions = _read(folder / "captions.json")
+    told = _captions(folder / "captions.json")
     items = [
-        Item(image["file_name"], folder / "images" / image["file_name"], captions=captions[image["id"]])
-        for image in data["images"]
-        if image["id"] in captions
+        Item(image.file_name, _image(folder, image), captions=tuple(told.get(image.id) or ()))
+        for image in captions.images
+        if told.get(image.id)
     ]
     return Folder("captions", _sorted(items))
 
@@ -152,9 +160,8 @@ def captioned(root: Path) -> Folder:
 def one_person(root: Path) -> Folder:
     """COCO photographs with captions and ONE person's polygon; whatever else they show is not annotated."""
     folder = root / "coco" / "captioned"
-    people = _json(folder / "one_person.json")
-    classes = ("background", "person")
-    items = _coco_items(folder, people, _captions(folder / "captions.json"), {1: 1}, classes)
+    people = _read(folder / "one_person.json", named=True)
+    items = _coco_items(folder, people, _classes(people))
     return Folder("person", tuple(item for item in items if item.objects))
 
 
@@ -167,7 +174,7 @@ def _index_map_folder(kind: Kind, root: Path, split: str, *, drop: int) -> Folde
     names = root / kind / "classes.txt"
     if not names.is_file():
         raise UsageError(f"{names}: no such list of classes")
-    classes = tuple(names.read_text(encoding="utf-8").split())
+    classes = tuple(name for line in read_lines(names) for name in line.split())
     folder = root / kind / split
     if not (folder / "images").is_dir():
         raise UsageError(f"{folder / 'images'}: no such folder")
@@ -179,57 +186,65 @@ def _index_map_folder(kind: Kind, root: Path, split: str, *, drop: int) -> Folde
     return Folder(kind, _sorted(items), classes[: len(classes) - drop])
 
 
-def _coco_items(
-    folder: Path,
-    data: dict[str, Any],
-    captions: dict[int, tuple[str, ...]],
-    index: dict[int, int],
-    classes: tuple[str, ...],
-) -> tuple[Item, ...]:
-    objects: dict[int, list[CocoObject]] = defaultdict(list)
-    for entry in data["annotations"]:
-        number = index[entry["category_id"]]
-        crowd = bool(entry.get("iscrowd", 0))
-        objects[entry["image_id"]].append(CocoObject(classes[number], number, entry["segmentation"], crowd))
+def _classes(file: CocoFile) -> tuple[str, ...]:
+    """The background and the names in the order of their ids."""
+    ordered = sorted(file.categories, key=lambda category: (isinstance(category.id, str), category.id))
+    return ("background", *dict.fromkeys(category.name for category in ordered))
+
+
+def _coco_items(folder: Path, instances: CocoFile, classes: Sequence[str]) -> tuple[Item, ...]:
+    told = _captions(folder / "captions.json")
     return _sorted(
         Item(
-            image["file_name"],
-            folder / "images" / image["file_name"],
-            objects=tuple(objects[image["id"]]),
-            captions=captions.get(image["id"], ()),
+            image.file_name,
+            _image(folder, image),
+            objects=tuple(
+                CocoObject(entry.category, classes.index(entry.category), entry.raw.get("segmentation"), entry.crowd)
+                for entry in instances.annotations.get(image.id, ())
+            ),
+            captions=tuple(told.get(image.id) or ()),
         )
-        for image in data["images"]
+        for image in instances.images
     )
 
 
-def _captions(path: Path) -> dict[int, tuple[str, ...]]:
-    found: dict[int, list[str]] = defaultdict(list)
-    for entry in _json(path)["annotations"]:
-        found[entry["image_id"]].append(entry["caption"])
-    return {image: tuple(texts) for image, texts in found.items()}
+def _image(folder: Path, image: CocoImage) -> Path:
+    return inside(folder / "images", image.file_name)
 
 
-def _json(path: Path) -> dict[str, Any]:
+def _captions(path: Path) -> ById[list[str]]:
+    """By image; such a file needs no images of its own."""
+    found: dict[Id, list[str]] = defaultdict(list)
+    content = read_json(path)
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UsageError(f"{path}: no such annotation file") from None
-    except json.JSONDecodeError as error:
-        raise UsageError(f"{path}: not JSON ({error})") from None
-    if not isinstance(data, dict):
-        raise UsageError(f"{path}: not a COCO file")
-    return data
+        for entry in field(content, "annotations", list):
+            image = identity(field(entry, "image_id", object))
+            if image is None:
+                raise ValueError("'image_id' that is neither a number nor text")
+            found[image].append(field(entry, "caption", str))
+    except ValueError as error:
+        raise UsageError(f"{path}: {error}") from None
+    return ById(found.items())
+
+
+def _read(path: Path, *, named: bool = False) -> CocoFile:
+    """A file of which every entry can be used.
+
+    Raises:
+        UsageError: if it is none.
+    """
+    skipped = Skipped()
+    file = read_coco(path, skipped, named=named)
+    for reason, _, (where, *_) in skipped.reasons():
+        raise UsageError(f"{path.parent}: {where}: {reason}")
+    return file
 
 
 def _decode(entry: CocoObject, height: int, width: int, path: Path) -> np.ndarray:
-    stored = entry.segmentation
-    if isinstance(stored, dict):
-        if list(stored["size"]) != [height, width]:
-            raise UsageError(f"{path}: size differs from its annotation")
-        run = coco_mask.frPyObjects(stored, height, width) if isinstance(stored["counts"], list) else stored
-    else:
-        run = coco_mask.merge(coco_mask.frPyObjects(stored, height, width))
-    return np.ascontiguousarray(coco_mask.decode(run)).astype(bool)
+    try:
+        return rle.decode(coco_to_rle(entry.segmentation, height, width))
+    except ValueError as error:
+        raise UsageError(f"{path}: the annotation of a {entry.label}: {error}") from None
 
 
 def _sorted(items: Iterable[Item]) -> tuple[Item, ...]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.decoding.sequence import Turn
+from engine.masks.rle import from_coco
 from engine.records import RLE
 from engine.text.grammar import SEG
 from engine.text.prompts import Task
@@ -82,18 +83,13 @@ def from_json(value: Mapping[str, Any]) -> Record:
             width=int(value["width"]),
             task=Task(value["task"]),
             turns=tuple(Turn(_text(turn["question"]), _text(turn["answer"])) for turn in value["turns"]),
-            masks=tuple(mask and _mask(mask) for mask in value["masks"]),
+            masks=tuple(None if mask is None else from_coco(mask) for mask in value["masks"]),
             source=_text(value["source"]),
         )
     except KeyError as error:
         raise ValueError(f"no {error.args[0]!r}") from error
     except TypeError as error:
         raise ValueError(f"not a record: {error}") from error
-
-
-def _mask(value: Mapping[str, Any]) -> RLE:
-    height, width = value["size"]
-    return RLE(int(height), int(width), _text(value["counts"]))
 
 
 def _text(value: Any) -> str:

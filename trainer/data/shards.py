@@ -19,7 +19,7 @@ import re
 import shutil
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from itertools import accumulate
@@ -28,7 +28,7 @@ from typing import Any, BinaryIO, Self
 
 import numpy as np
 
-from engine.errors import UsageError
+from engine.errors import MglmmError, UsageError
 from engine.text.prompts import Task
 from trainer.data.record import Record, from_json, to_json
 
@@ -36,6 +36,7 @@ INFO = "uscdf.json"
 SHARD_BYTES = 100_000_000
 
 _VERSION = 1
+_TOLD = 5  # reasons in a line
 _LENGTH, _TASK, _BEGINS = 40, 56, 63
 _PLACE_MASK, _LENGTH_MASK, _TASK_MASK = (1 << _LENGTH) - 1, (1 << 16) - 1, (1 << 7) - 1
 _TASKS = tuple(Task)
@@ -44,11 +45,17 @@ _PIECE = re.compile(r"</?p>|\[SEG\]|\w+|[^\w\s]")
 
 @dataclass(frozen=True, slots=True)
 class Skip:
-    """Entries that could not be used: why, how many, and the first of them."""
+    """Entries that could not be used, or are odd: why, how many, and the first of them."""
 
     reason: str
     count: int
     examples: tuple[str, ...]
+
+
+def fold(skips: Sequence[Skip], most: int) -> tuple[Sequence[Skip], tuple[int, int] | None]:
+    """The most frequent reasons, and how many others there are with how many entries; None if there are none."""
+    rest = skips[most:]
+    return skips[:most], (len(rest), sum(skip.count for skip in rest)) if rest else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +70,7 @@ class Info:
         masks: of all records; unknown ones are not counted.
         photographs: runs of records about the same one.
         skipped: what could not be used.
+        remarks: what was used, though its user must know something of it.
         tool: name and version of the program that wrote it.
     """
 
@@ -73,6 +81,7 @@ class Info:
     masks: int
     photographs: int
     skipped: tuple[Skip, ...]
+    remarks: tuple[Skip, ...]
     tool: str
 
 
@@ -183,6 +192,7 @@ def write_shards(
     images: str,
     tool: str,
     skips: Callable[[], Iterable[Skip]],
+    remarks: Callable[[], Iterable[Skip]] = tuple,
     shard_bytes: int = SHARD_BYTES,
 ) -> Info:
     """Write a data set beside its place and move it there once it is whole.
@@ -191,11 +201,12 @@ def write_shards(
         out: its folder, which must not be there or be empty.
         records: in the order in which they are stored; read once, none is kept.
         format_name, template, images, tool: see `Info`.
-        skips: what was skipped, asked after the last record.
+        skips, remarks: what was skipped and what is odd, asked after the last record.
         shard_bytes: a shard ends with the record that reaches it.
 
     Raises:
-        UsageError: if `out` holds something, or there is no record.
+        UsageError: if `out` holds something.
+        MglmmError: if there is no record.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UsageError(f"{out}: exists and is not an empty folder; choose another")
@@ -220,10 +231,9 @@ def write_shards(
         _close(shards)
         skipped = tuple(skips())
         if not shards:
-            reasons = "; ".join(f"{skip.reason}: {skip.count}, as {skip.examples[0]}" for skip in skipped)
-            raise UsageError(f"no record can be used: {reasons or 'the source is empty'}")
+            raise MglmmError(f"no record can be used: {_reasons(skipped) or 'the source is empty'}")
         by_task = {task: counts[task] for task in _TASKS}
-        info = Info(format_name, template, images, by_task, masks, photographs, skipped, tool)
+        info = Info(format_name, template, images, by_task, masks, photographs, skipped, tuple(remarks()), tool)
         content = {"uscdf": _VERSION, **asdict(info), "shards": [shard.count for shard in shards]}
         (part / INFO).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
         with suppress(FileNotFoundError):
@@ -233,6 +243,12 @@ def write_shards(
         shutil.rmtree(part)
         raise
     return info
+
+
+def _reasons(skipped: Sequence[Skip]) -> str:
+    first, others = fold(skipped, _TOLD)
+    told = [f"{skip.reason}: {skip.count}, as {skip.examples[0]}" for skip in first]
+    return "; ".join([*told, f"{others[0]} other reasons: {others[1]}"] if others else told)
 
 
 class _Shard:
@@ -287,7 +303,11 @@ def _part(folder: Path, number: int, size: int) -> tuple[Path, np.ndarray]:
 def _info(value: dict[str, Any]) -> Info:
     if value["uscdf"] != _VERSION:
         raise ValueError(f"version {value['uscdf']}, this program reads {_VERSION}")
-    skipped = tuple(Skip(skip["reason"], int(skip["count"]), tuple(skip["examples"])) for skip in value["skipped"])
+    # Older records have no remarks.
+    skipped, remarks = (
+        tuple(Skip(skip["reason"], int(skip["count"]), tuple(skip["examples"])) for skip in skips)
+        for skips in (value["skipped"], value.get("remarks", ()))
+    )
     records = {Task(task): int(count) for task, count in value["records"].items()}
     return Info(
         format=value["format"],
@@ -297,5 +317,6 @@ def _info(value: dict[str, Any]) -> Info:
         masks=int(value["masks"]),
         photographs=int(value["photographs"]),
         skipped=skipped,
+        remarks=remarks,
         tool=value["tool"],
     )

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from engine.decoding.sequence import Turn
-from engine.errors import UsageError
+from engine.errors import MglmmError, UsageError
 from engine.text.prompts import Task
 from tests.trainer.data.recording import caption, mask, referring, store
 from trainer.data.record import Record
@@ -94,7 +94,7 @@ def test_nothing_is_left_of_a_conversion_that_fails(tmp_path: Path) -> None:
 
 
 def test_no_record_at_all_is_an_error_with_the_reasons(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"no record can be used: no mask: 2, as x.json: 3"):
+    with pytest.raises(MglmmError, match=r"no record can be used: no mask: 2, as x.json: 3"):
         write_shards(
             tmp_path / "set",
             [],

@@ -19,7 +19,8 @@ from engine.errors import UsageError
 from engine.text.prompts import Families, Task
 from trainer.data.formats.base import Format, Skipped
 from trainer.data.formats.coco_file import first_of
-from trainer.data.formats.index_png import Regions, pair, read_lines
+from trainer.data.formats.index_png import Regions, pair
+from trainer.data.formats.reading import read_lines
 from trainer.data.record import Record
 
 _OTHER = 0
@@ -37,7 +38,7 @@ def _names(path: Path) -> dict[int, str]:
     names: dict[int, str] = {}
     for number, line in enumerate(read_lines(path)[1:], start=2):
         cells = line.split("\t")
-        if len(cells) < 5 or not cells[0].strip().isdigit():
+        if len(cells) < 5 or not cells[0].strip().isdecimal():
             raise UsageError(f"{path}: line {number}: not index, ratio, two counts and a name with tabs between them")
         names[int(cells[0])] = cells[-1].split(",")[0].strip()
     return names

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from engine.decoding.sequence import Turn
@@ -12,16 +12,9 @@ from engine.records import RLE
 from engine.text.grammar import Grounded, compose
 from engine.text.prompts import IMAGE, REGION, Families, Task, instruction
 from trainer.data.formats.base import Skipped
+from trainer.data.formats.photographs import Photograph
+from trainer.data.formats.reading import NOT_WHOLE, is_whole
 from trainer.data.record import Record
-
-
-@dataclass(frozen=True, slots=True)
-class Photograph:
-    """What is asked about: the path below the root of its data set, and the size in pixels."""
-
-    path: str
-    height: int
-    width: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +70,9 @@ class Questions:
         except ValueError:
             self._skipped.add(source, "a phrase that is blank or holds a tag of the prompts or answers")
             return
+        if not is_whole(question + turn.answer):
+            self._skipped.add(source, NOT_WHOLE)
+            return
         yield Record(photograph.path, photograph.height, photograph.width, task, (turn,), masks, source)
 
 
@@ -84,9 +80,13 @@ class Absent:
     """What to ask for though it is not there: what was asked for most often where it is.
 
     A name alone must not tell the answer, and nothing is denied that is never affirmed: it may not be annotated.
+
+    Args:
+        spoken: how a name is spoken of; what is spoken of as something present is not denied.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, spoken: Callable[[str], str] = str) -> None:
+        self._spoken = spoken
         self._surplus: Counter[str] = Counter()
 
     def affirmed(self, name: str) -> None:
@@ -95,7 +95,8 @@ class Absent:
 
     def draw(self, present: Collection[str]) -> str | None:
         """A name that is not present and was affirmed oftener than denied; None if there is none."""
-        return self._most(name for name in self._surplus if name not in present)
+        said = {self._spoken(name) for name in present}
+        return self._most(name for name in self._surplus if self._spoken(name) not in said)
 
     def draw_from(self, absent: Collection[str]) -> str | None:
         """The same, of names that are known not to be there."""

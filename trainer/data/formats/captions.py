@@ -20,11 +20,13 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import UsageError
+from engine.json_file import read_json
 from engine.text.prompts import Families, Task
 from trainer.data.formats.base import Format, Skipped
 from trainer.data.formats.coco_file import first_of, read_coco
-from trainer.data.formats.reading import read_json
-from trainer.data.formats.talk import Talks, annotated, find_photograph
+from trainer.data.formats.photographs import Photographs
+from trainer.data.formats.reading import field, read_lines
+from trainer.data.formats.talk import Talks, annotated
 from trainer.data.record import Record
 
 _COCO = {
@@ -48,7 +50,7 @@ def _read_nocaps(root: Path, families: Families, skipped: Skipped) -> Iterator[R
 def _captions(root: Path, file: str, folder: str, families: Families, skipped: Skipped) -> Iterator[Record]:
     data = read_coco(root / file, skipped)
     talks = Talks(families, skipped)
-    for photograph, _, found, source in annotated(root, data, data.images, folder, "no caption", skipped):
+    for photograph, _, found, source in annotated(root, data, data.images, folder, "no caption", skipped, drawn=False):
         for annotation in found:
             yield from talks.caption(photograph, annotation.raw.get("caption"), f"{source}: {annotation.id}")
 
@@ -56,11 +58,11 @@ def _captions(root: Path, file: str, folder: str, families: Families, skipped: S
 def _read_flickr(root: Path, families: Families, skipped: Skipped) -> Iterator[Record]:
     file = first_of(root, _FLICKR_SPLITS, _FLICKR_ALL)
     folder = first_of(root, "flickr30k-images", "flickr30k_images", "images")
-    talks = Talks(families, skipped)
+    talks, photographs = Talks(families, skipped), Photographs(root, skipped)
     entries = _splits(root / file, skipped) if file == _FLICKR_SPLITS else _lines(root / file, skipped)
     for name, captions in entries:
         source = f"{file}: {name}"
-        photograph = find_photograph(root, [f"{folder}/{name}"], source, skipped)
+        photograph = photographs.find(folder, name, source, size=(None, None), drawn=False)
         if photograph:
             for caption in captions:
                 yield from talks.caption(photograph, caption, source)
@@ -73,10 +75,11 @@ def _splits(path: Path, skipped: Skipped) -> Iterator[tuple[str, list[Any]]]:
         raise UsageError(f"{path}: no list 'images'")
     for number, entry in enumerate(images):
         try:
-            name, split = str(entry["filename"]), entry["split"]
+            name, split = field(entry, "filename", str), entry["split"]
             captions = [sentence["raw"] for sentence in entry["sentences"]]
-        except (KeyError, TypeError):
-            raise UsageError(f"{path}: entry {number} of images: not filename, split and sentences") from None
+        except (KeyError, TypeError, ValueError):
+            skipped.add(f"{path.name}: entry {number} of images", "not filename, split and sentences")
+            continue
         if split == "train":
             yield name, captions
         else:
@@ -85,14 +88,13 @@ def _splits(path: Path, skipped: Skipped) -> Iterator[tuple[str, list[Any]]]:
 
 def _lines(path: Path, skipped: Skipped) -> Iterator[tuple[str, list[Any]]]:
     def pairs() -> Iterator[tuple[str, str]]:
-        with path.open(encoding="utf-8") as file:
-            for number, line in enumerate(file, start=1):
-                key, tab, caption = line.rstrip("\n").partition("\t")
-                name, sign, _ = key.rpartition("#")
-                if tab and sign:
-                    yield name, caption
-                elif line.strip():
-                    skipped.add(f"{path.name}: line {number}", "not a name, a number and a caption")
+        for number, line in enumerate(read_lines(path), start=1):
+            key, tab, caption = line.partition("\t")
+            name, sign, _ = key.rpartition("#")
+            if tab and sign:
+                yield name, caption
+            elif line.strip():
+                skipped.add(f"{path.name}: line {number}", "not a name, a number and a caption")
 
     for name, group in groupby(pairs(), key=lambda pair: pair[0]):
         yield name, [caption for _, caption in group]

@@ -5,26 +5,45 @@
      "annotations": [{"id": 1, "image_id": 7, "category_id": 18, "segmentation": ..., "iscrowd": 0}]}
 
 `segmentation` is a list of polygons, run lengths, or a list of run lengths. Files of captions have no categories;
-annotations with `segments_info` have their categories in there.
+annotations with `segments_info` have their categories in there. The size of an image may be missing.
+
+Ids may be numbers on one side and text on the other. Categories of one name are one class. An entry that can't be used
+is noted; one that makes the rest of the file uncertain ends the reading.
 
 Source: https://cocodataset.org/#format-data
 """
 
 from __future__ import annotations
 
+import reprlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from engine.errors import UsageError
+from engine.json_file import read_json
 from engine.masks.rle import area
 from engine.records import RLE
 from trainer.data.formats.base import Skipped
-from trainer.data.formats.reading import coco_to_rle, image_size, read_json, union
+from trainer.data.formats.ids import ById, Id, identity
+from trainer.data.formats.photographs import Photograph
+from trainer.data.formats.polygons import Note, ignore
+from trainer.data.formats.reading import coco_to_rle, flag, integer
 
-Id = int | str
+
+class Frame(Protocol):
+    """What masks are drawn in; its size may not be known."""
+
+    @property
+    def height(self) -> int | None:
+        """In pixels."""
+
+    @property
+    def width(self) -> int | None:
+        """In pixels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +51,34 @@ class CocoImage:
     """An entry of `images`.
 
     Attributes:
-        file_name: as the file has it, with `/`.
+        file_name: as the file has it.
+        height, width: None where the file does not say.
         raw: the whole entry.
     """
 
     id: Id
     file_name: str
-    height: int
-    width: int
+    height: int | None
+    width: int | None
+    raw: Mapping[str, Any]
+
+    @property
+    def size(self) -> tuple[int | None, int | None]:
+        """Height and width."""
+        return self.height, self.width
+
+
+@dataclass(frozen=True, slots=True)
+class CocoCategory:
+    """An entry of `categories`.
+
+    Attributes:
+        name: without needless spaces; that of the first where others differ in the case of letters.
+        raw: the whole entry.
+    """
+
+    id: Id
+    name: str
     raw: Mapping[str, Any]
 
 
@@ -48,15 +87,19 @@ class CocoAnnotation:
     """An entry of `annotations`.
 
     Attributes:
-        category: its category's name; empty in a file without categories, and for a picture of segments.
+        image: id of its image, as that has it.
+        category: its category's name; empty where that is not wanted, and for a picture of segments.
         crowd: it covers several objects that are not told apart.
         raw: the whole entry.
+        fault: why it can't be used though it is known to be there; empty if it can.
     """
 
     id: Id
+    image: Id
     category: str
     crowd: bool
     raw: Mapping[str, Any]
+    fault: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,99 +109,99 @@ class CocoFile:
     Attributes:
         name: how messages call it.
         images: in the file's order.
-        categories: whole entries by id; each has a `name`.
+        categories: by id; none where they are not wanted.
         annotations: by image, in the file's order; an image without any has no key.
     """
 
     name: str
     images: tuple[CocoImage, ...]
-    categories: Mapping[Id, Mapping[str, Any]]
+    categories: ById[CocoCategory]
     annotations: Mapping[Id, tuple[CocoAnnotation, ...]]
 
-    def masks(self, image: CocoImage, skipped: Skipped) -> Iterator[tuple[CocoAnnotation, RLE]]:
+    def masks(self, image: CocoImage, photograph: Photograph, skipped: Skipped) -> Iterator[tuple[CocoAnnotation, RLE]]:
         """The annotations of an image that have a mask; the others are noted."""
         for annotation in self.annotations.get(image.id, ()):
+            where = f"{self.name}: annotation {annotation.id}"
             try:
-                mask = mask_of(annotation, image)
+                mask = mask_of(annotation, photograph, partial(skipped.remark, where))
             except ValueError as error:
-                skipped.add(f"{self.name}: annotation {annotation.id}", str(error))
+                skipped.add(where, str(error))
             else:
                 yield annotation, mask
 
+    def images_by_id(self) -> ById[CocoImage]:
+        """To look up what another file means."""
+        return ById((image.id, image) for image in self.images)
 
-def read_coco(path: Path, skipped: Skipped) -> CocoFile:
+    def annotations_by_id(self) -> ById[CocoAnnotation]:
+        """To look up what another file means."""
+        return ById((one.id, one) for group in self.annotations.values() for one in group)
+
+
+def read_coco(path: Path, skipped: Skipped, *, named: bool = False) -> CocoFile:
     """Read a file.
 
     Args:
-        skipped: gets the annotations of images or categories that the file doesn't list.
+        skipped: gets the images and annotations that can't be used, and the annotations of what the file doesn't list.
+        named: whether the categories are wanted; then there must be some, and each object must have one.
 
     Raises:
-        UsageError: if it is missing, not JSON or not a COCO file; names the entry.
+        UsageError: if it is missing, not JSON or not a COCO file, or two of its images or categories have one id.
     """
     data = read_json(path)
     if not isinstance(data, dict):
-        raise UsageError(f"{path}: not a COCO file")
-    images: dict[Id, CocoImage] = {}
-    for number, entry in enumerate(_entries(path, data, "images")):
-        image = _image(f"{path}: entry {number} of images", entry)
-        if image.id in images:
-            raise UsageError(f"{path}: entry {number} of images: id {image.id} for the second time")
-        images[image.id] = image
-    categories: dict[Id, Mapping[str, Any]] = {}
-    for number, entry in enumerate(_entries(path, data, "categories") if "categories" in data else []):
-        where = f"{path}: entry {number} of categories"
-        _value(where, entry, "name", str)
-        categories[_value(where, entry, "id", int | str)] = entry
+        raise UsageError(f"{path}: not a COCO file: an object with images and annotations was expected")
+    images, unusable = _images(path, data, skipped)
+    categories = _categories(path, data) if named else ById[CocoCategory](())
+    by_id = ById((image.id, image) for image in images)
     annotations: dict[Id, list[CocoAnnotation]] = defaultdict(list)
-    for number, entry in enumerate(_entries(path, data, "annotations")):
-        where = f"{path}: entry {number} of annotations"
-        image_id = _value(where, entry, "image_id", int | str)
-        identity = _value(where, entry, "id", int | str) if "id" in entry else number
-        category = ""
-        if categories and "segments_info" not in entry:
-            category_id = _value(where, entry, "category_id", int | str)
-            if category_id not in categories:
-                skipped.add(f"{path.name}: annotation {identity}", "its category is not among the categories")
+    for place, entry in enumerate(_entries(path, data, "annotations")):
+        key = identity(entry.get("id"))
+        key = f"#{place}" if key is None else key
+        where = f"{path.name}: annotation {key}"
+        image = by_id.get(entry.get("image_id"))
+        category = None
+        if named and "segments_info" not in entry:
+            category = categories.get(entry.get("category_id"))
+            if category is None:
+                skipped.add(*_unlisted(where, entry, "category_id", "its category is not among the categories"))
                 continue
-            category = categories[category_id]["name"]
-        if image_id not in images:
-            skipped.add(f"{path.name}: annotation {identity}", "its image is not among the images")
+        if image is None:
+            lost = unusable.get(entry.get("image_id")) is not None
+            reason = "its image can't be used" if lost else "its image is not among the images"
+            skipped.add(*_unlisted(where, entry, "image_id", reason))
             continue
-        annotations[image_id].append(CocoAnnotation(identity, category, bool(entry.get("iscrowd", 0)), entry))
-    grouped = {image: tuple(found) for image, found in annotations.items()}
-    return CocoFile(path.name, tuple(images.values()), categories, grouped)
+        crowd, fault = False, ""
+        try:
+            crowd = flag(entry, "iscrowd")
+        except ValueError as error:
+            fault = str(error)
+        name = category.name if category else ""
+        annotations[image.id].append(CocoAnnotation(key, image.id, name, crowd, entry, fault))
+    return CocoFile(path.name, images, categories, {image: tuple(found) for image, found in annotations.items()})
 
 
-def mask_of(annotation: CocoAnnotation, image: CocoImage) -> RLE:
+def mask_of(annotation: CocoAnnotation, frame: Frame, note: Note = ignore) -> RLE:
     """The mask of an annotation.
+
+    Args:
+        frame: its photograph, or its image where that has a size.
+        note: told what is left out of an object whose polygons are not all good.
 
     Raises:
         ValueError: if it has none or an empty one, or its mask can't be read; says why.
     """
+    if annotation.fault:
+        raise ValueError(annotation.fault)
     stored = annotation.raw.get("segmentation")
     if not stored:
         raise ValueError("no mask")
-    if isinstance(stored, list) and all(isinstance(piece, Mapping) for piece in stored):
-        mask = union([coco_to_rle(piece, image.height, image.width) for piece in stored])
-    else:
-        mask = coco_to_rle(stored, image.height, image.width)
+    if frame.height is None or frame.width is None:
+        raise ValueError("an image without a size")
+    mask = coco_to_rle(stored, frame.height, frame.width, note)
     if not area(mask):
         raise ValueError("an empty mask")
     return mask
-
-
-def is_usable(root: Path, path: str, height: int, width: int, where: str, skipped: Skipped) -> bool:
-    """Whether the photograph `root/path` is there and has the size of its annotation; noted if not."""
-    try:
-        found = image_size(root / path)
-    except UsageError:
-        reason = "its photograph is missing or broken"
-    else:
-        if found == (height, width):
-            return True
-        reason = "its photograph has another size than its annotation says"
-    skipped.add(where, reason)
-    return False
 
 
 def first_of(root: Path, *names: str) -> str:
@@ -177,23 +220,72 @@ def _entries(path: Path, data: Mapping[str, Any], key: str) -> list[dict[str, An
     entries = data.get(key)
     if not isinstance(entries, list):
         raise UsageError(f"{path}: not a COCO file: no list {key!r}")
-    for number, entry in enumerate(entries):
+    for place, entry in enumerate(entries):
         if not isinstance(entry, dict):
-            raise UsageError(f"{path}: entry {number} of {key}: not an object")
+            raise UsageError(f"{path}: entry {place} of {key}: not an object")
     return entries
 
 
-def _image(where: str, entry: Mapping[str, Any]) -> CocoImage:
-    height, width = (_value(where, entry, key, int) for key in ("height", "width"))
-    if height <= 0 or width <= 0:
-        raise UsageError(f"{where}: {height} x {width} is no size")
-    name = _value(where, entry, "file_name", str)
-    return CocoImage(_value(where, entry, "id", int | str), name, height, width, entry)
+def _images(path: Path, data: Mapping[str, Any], skipped: Skipped) -> tuple[tuple[CocoImage, ...], ById[bool]]:
+    """The images that can be used, and the ids of the others."""
+    images: dict[Id, CocoImage] = {}
+    unusable: dict[Id, bool] = {}
+    for place, entry in enumerate(_entries(path, data, "images")):
+        key = identity(entry.get("id"))
+        if key is None:
+            skipped.add(*_unlisted(f"{path.name}: entry {place} of images", entry, "id", "an image without an id"))
+            continue
+        name = entry.get("file_name")
+        try:
+            if not isinstance(name, str) or not name.strip():
+                raise ValueError("no file name")
+            height, width = (_side(entry, side) for side in ("height", "width"))
+        except ValueError as error:
+            skipped.add(f"{path.name}: image {key} (file name: {_short(name)})", str(error))
+            unusable[key] = True
+            continue
+        image = CocoImage(key, name, height, width, entry)
+        known = images.setdefault(key, image)
+        if known is not image:
+            if (known.file_name, known.size) != (image.file_name, image.size):
+                names = f"of {_short(known.file_name)} and of {_short(name)}"
+                raise UsageError(f"{path}: entry {place} of images: id {key} for the second time, {names}")
+            skipped.add(f"{path.name}: image {key}", "an image that is listed twice")
+    return tuple(images.values()), ById(unusable.items())
 
 
-def _value(where: str, entry: Mapping[str, Any], key: str, kind: Any) -> Any:
-    if key not in entry:
-        raise UsageError(f"{where}: no {key!r}")
-    if not isinstance(entry[key], kind):
-        raise UsageError(f"{where}: {key!r} is {entry[key]!r}")
-    return entry[key]
+def _side(entry: Mapping[str, Any], key: str) -> int | None:
+    if entry.get(key) is None:
+        return None
+    side = integer(entry, key)
+    if side < 1:
+        raise ValueError("an image of no size")
+    return side
+
+
+def _categories(path: Path, data: Mapping[str, Any]) -> ById[CocoCategory]:
+    found: dict[Id, CocoCategory] = {}
+    spelled: dict[str, str] = {}
+    for place, entry in enumerate(_entries(path, data, "categories")):
+        where = f"{path}: entry {place} of categories"
+        key, name = identity(entry.get("id")), entry.get("name")
+        if key is None or not isinstance(name, str) or not name.strip():
+            wrong = "id" if key is None else "name"
+            what = f"{wrong!r} is {_short(entry[wrong])}" if wrong in entry else f"no {wrong!r}"
+            raise UsageError(f"{where}: {what}")
+        name = " ".join(name.split())
+        category = CocoCategory(key, spelled.setdefault(name.casefold(), name), entry)
+        known = found.setdefault(key, category)
+        if known.name != category.name:
+            names = f"once {_short(known.name)} and once {_short(name)}"
+            raise UsageError(f"{where}: id {key} for the second time, {names}")
+    return ById(found.items())
+
+
+def _unlisted(where: str, entry: Mapping[str, Any], key: str, reason: str) -> tuple[str, str]:
+    """Where an id is that stands for nothing, with the id as it is written, and why its entry is left out."""
+    return (where, f"no {key!r}") if key not in entry else (f"{where} ({key}: {_short(entry[key])})", reason)
+
+
+def _short(value: Any) -> str:
+    return reprlib.repr(value)

@@ -14,19 +14,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 
 from engine.masks.rle import encode
 from engine.records import RLE
 from engine.text.prompts import Families, Task
-from trainer.data.formats.asking import Photograph, Questions, left_to_right
+from trainer.data.formats.asking import Questions, left_to_right
 from trainer.data.formats.base import Format, Skipped
-from trainer.data.formats.coco_file import CocoAnnotation, CocoFile, first_of, is_usable, read_coco
+from trainer.data.formats.coco_file import CocoAnnotation, CocoFile, first_of, read_coco
 from trainer.data.formats.coco_stuff import spoken
-from trainer.data.formats.objects import Group, Objects
+from trainer.data.formats.objects import Group, Objects, spoken_name
+from trainer.data.formats.photographs import Names, Photograph, Photographs
+from trainer.data.formats.pictures import read_colours
+from trainer.data.formats.polygons import Note
+from trainer.data.formats.reading import flag, integer
 from trainer.data.record import Record
 
 
@@ -44,24 +49,47 @@ def _read(root: Path, families: Families, skipped: Skipped) -> Iterator[Record]:
     name = first_of(root, "annotations/panoptic_train2017.json", "annotations/panoptic_val2017.json")
     maps = first_of(root, name.removesuffix(".json"))
     images = first_of(root, maps.removeprefix("annotations/panoptic_"))
-    file = read_coco(root / name, skipped)
+    file = read_coco(root / name, skipped, named=True)
     objects = Objects(Questions(families, skipped), skipped)
+    photographs, pictures = Photographs(root, skipped), _Pictures(root, maps)
     for image in file.images:
         source = f"{file.name}: image {image.id}"
-        photograph = Photograph(f"{images}/{image.file_name}", image.height, image.width)
+        photograph = photographs.find(images, image.file_name, source, size=image.size)
+        if photograph is None:
+            continue
         try:
-            groups = _grouped(_segments(root / maps, file, photograph, file.annotations.get(image.id, ()), skipped))
+            groups = _grouped(_segments(pictures, file, photograph, file.annotations.get(image.id, ()), skipped))
         except ValueError as error:
             skipped.add(source, str(error))
-            continue
-        if not is_usable(root, photograph.path, image.height, image.width, source, skipped):
             continue
         for ask in (objects.semantic, objects.instance, objects.panoptic, objects.gcg, objects.named):
             yield from ask(photograph, groups, source)
 
 
+class _Pictures:
+    """The pictures of segments in a folder of a data set."""
+
+    def __init__(self, root: Path, folder: str) -> None:
+        self._root, self._folder, self._names = root, folder, Names(root)
+
+    def ids(self, name: Any, note: Note) -> np.ndarray:
+        """The segment of every pixel, `height x width`.
+
+        Args:
+            name: of the picture.
+            note: told if it is turned.
+
+        Raises:
+            ValueError: if the picture is missing or can't be used.
+        """
+        path = self._names.find(self._folder, name, what="the picture of segments")
+        return read_colours(self._root / path, "a picture of segments", note).astype(np.int64) @ np.array(
+            [1, 256, 65536]
+        )
+
+
 def _segments(
-    maps: Path, file: CocoFile, photograph: Photograph, annotations: Sequence[CocoAnnotation], skipped: Skipped
+    pictures: _Pictures, file: CocoFile, photograph: Photograph, annotations: Sequence[CocoAnnotation], skipped: Skipped
 ) -> list[_Segment]:
     """The segments of a photograph, in the file's order.
 
@@ -74,44 +102,33 @@ def _segments(
     entries = raw.get("segments_info")
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise ValueError("no list of segments")
-    if not all(isinstance(entry.get(key), int) for entry in entries for key in ("id", "category_id")):
-        raise ValueError("a segment without a number and a category")
-    ids = _ids(maps / str(raw.get("file_name")))
+    ids = pictures.ids(raw.get("file_name"), partial(skipped.remark, f"{file.name}: annotation {annotations[0].id}"))
     if ids.shape != (photograph.height, photograph.width):
         raise ValueError("a picture of segments of another size than its photograph")
     segments = []
     for entry in entries:
-        category = file.categories.get(entry["category_id"])
+        category = file.categories.get(entry.get("category_id"))
         if category is None:
             raise ValueError("a segment whose category is not among the categories")
-        pixels = ids == entry["id"]
+        identity = integer(entry, "id")
+        pixels = ids == identity
         if not pixels.any():
-            skipped.add(f"{file.name}: segment {entry['id']} of {raw['file_name']}", "a segment without a pixel")
+            skipped.add(f"{file.name}: segment {identity} of {raw['file_name']}", "a segment without a pixel")
         mask = encode(pixels[None])[0] if pixels.any() else None
-        crowd, thing = bool(entry.get("iscrowd", 0)), bool(category.get("isthing", 1))
-        segments.append(_Segment(spoken(category["name"]), thing, crowd, mask))
+        crowd, thing = flag(entry, "iscrowd"), flag(category.raw, "isthing", missing=True)
+        segments.append(_Segment(spoken(category.name), thing, crowd, mask))
     if not segments:
         raise ValueError("no segment")
     return segments
 
 
-def _ids(path: Path) -> np.ndarray:
-    try:
-        with Image.open(path) as picture:
-            if picture.mode != "RGB":
-                raise ValueError("a picture of segments that is not in three colours")
-            colours = np.asarray(picture, np.int64)
-    except FileNotFoundError:
-        raise ValueError("no picture of segments") from None
-    except (UnidentifiedImageError, OSError, SyntaxError):
-        raise ValueError("a picture of segments that can't be read") from None
-    return colours @ np.array([1, 256, 65536])
-
-
 def _grouped(segments: Sequence[_Segment]) -> list[Group]:
+    labels: dict[str, str] = {}
+    for segment in segments:
+        labels.setdefault(spoken_name(segment.label), segment.label)
     groups = []
-    for label in dict.fromkeys(segment.label for segment in segments):
-        alike = [segment for segment in segments if segment.label == label]
+    for name, label in labels.items():
+        alike = [segment for segment in segments if spoken_name(segment.label) == name]
         members = [segment.mask for segment in alike if segment.mask and segment.thing and not segment.crowd]
         rest = [segment.mask for segment in alike if segment.mask and (segment.crowd or not segment.thing)]
         stuff, complete = not any(segment.thing for segment in alike), all(segment.mask for segment in alike)

@@ -20,7 +20,8 @@ from engine.errors import UsageError
 from engine.text.prompts import Families, Task
 from trainer.data.formats.base import Format, Skipped
 from trainer.data.formats.coco_file import first_of
-from trainer.data.formats.index_png import NO_CLASS, Regions, pair, read_lines
+from trainer.data.formats.index_png import NO_CLASS, Regions, pair
+from trainer.data.formats.reading import read_lines
 from trainer.data.record import Record
 
 _REST = frozenset({"other", "stuff", "merged"})
@@ -51,7 +52,7 @@ def _labels(path: Path) -> dict[int, str]:
     labels: dict[int, str] = {}
     for number, line in enumerate(read_lines(path), start=1):
         index, colon, name = line.partition(":")
-        if not colon or not index.strip().isdigit() or not name.strip():
+        if not colon or not index.strip().isdecimal() or not name.strip():
             raise UsageError(f"{path}: line {number}: not `number: name`")
         labels[int(index)] = name.strip()
     return labels

@@ -18,27 +18,27 @@ Source: https://github.com/facebookresearch/DCI
 from __future__ import annotations
 
 import base64
-import binascii
-import io
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from PIL import Image, UnidentifiedImageError
-
 from engine.errors import UsageError
+from engine.images.sources import inside
+from engine.json_file import read_json
 from engine.masks.rle import encode
 from engine.records import RLE
 from engine.text.prompts import Families, Task
-from trainer.data.formats.asking import Photograph, Questions, Target
+from trainer.data.formats.asking import Questions, Target
 from trainer.data.formats.base import Format, Skipped
-from trainer.data.formats.reading import field, read_json, size_below, skipping, texts, visible
+from trainer.data.formats.photographs import Photograph, Photographs
+from trainer.data.formats.pictures import read_index
+from trainer.data.formats.reading import field, integer, of_size, skipping, texts, visible
 from trainer.data.record import Record
 
 _PHOTOGRAPH = -1
+_NOWHERE = (_PHOTOGRAPH, str(_PHOTOGRAPH))
 _GOOD = 0
 
 
@@ -50,13 +50,13 @@ class _Region:
 
 
 def _read(source: Path, families: Families, skipped: Skipped) -> Iterator[Record]:
-    questions = Questions(families, skipped)
+    questions, photographs = Questions(families, skipped), Photographs(source, skipped)
     for path in _files(source):
         entry = read_json(path)
         with skipping(skipped, path.name):
-            image = f"photos/{field(entry, 'image', str)}"
-            photograph = Photograph(image, *size_below(source, image))
-            yield from _ask(photograph, entry, path.name, questions, skipped)
+            photograph = photographs.find("photos", field(entry, "image", str), path.name, size=(None, None))
+            if photograph:
+                yield from _ask(photograph, entry, path.name, questions, skipped)
 
 
 def _files(source: Path) -> list[Path]:
@@ -65,7 +65,7 @@ def _files(source: Path) -> list[Path]:
         raise UsageError(f"{folder}: no such folder")
     if splits.is_file():
         try:
-            return [folder / name for name in texts(read_json(splits), "train")]
+            return [inside(folder, name) for name in texts(read_json(splits), "train")]
         except ValueError as error:
             raise UsageError(f"{splits}: {error}") from None
     paths = sorted(folder.glob("*.json"))
@@ -113,9 +113,9 @@ def _tree(
     good: dict[int, _Region] = {}
     for key, value in stored.items():
         with skipping(skipped, f"{where}: mask {key}"):
-            index = _index(value, "idx")
-            parents[index] = _index(value, "parent")
-            if field(value, "mask_quality", int) != _GOOD:
+            index = integer(value, "idx")
+            parents[index] = _PHOTOGRAPH if value.get("parent") in _NOWHERE else integer(value, "parent")
+            if integer(value, "mask_quality") != _GOOD:
                 raise ValueError("a mask of low quality")
             good[index] = _region(photograph, value)
     inside: dict[int, list[int]] = defaultdict(list)
@@ -141,28 +141,16 @@ def _region(photograph: Photograph, value: Any) -> _Region:
     label = field(value, "label", str).strip()
     if not label:
         raise ValueError("a mask without a label")
-    mask = _mask(field(value, "outer_mask", str))
-    if (mask.height, mask.width) != (photograph.height, photograph.width):
-        raise ValueError("a mask of another size than its photograph")
+    mask = of_size(_mask(field(value, "outer_mask", str)), photograph.height, photograph.width)
     return _Region(label, field(value, "caption", str), mask)
-
-
-def _index(value: Any, key: str) -> int:
-    try:
-        return int(str(field(value, key, object)))
-    except ValueError:
-        raise ValueError(f"no number {key!r}") from None
 
 
 def _mask(stored: str) -> RLE:
     try:
-        with Image.open(io.BytesIO(base64.b64decode(stored, validate=True))) as image:
-            pixels = np.asarray(image)
-    except (binascii.Error, UnidentifiedImageError, OSError):
+        content = base64.b64decode(stored, validate=True)
+    except ValueError:
         raise ValueError("a mask that is not a PNG in base64") from None
-    if pixels.ndim != 2:
-        raise ValueError("a mask that is not of one channel")
-    return visible(encode((pixels > 0)[None])[0])
+    return visible(encode((read_index(content, "a mask") > 0)[None])[0])
 
 
 FORMATS: tuple[Format, ...] = (

@@ -20,15 +20,18 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from engine.errors import UsageError
+from engine.json_file import read_json
 from engine.records import RLE
 from engine.text.prompts import Families, Task
-from trainer.data.formats.asking import Photograph, Questions, Target, left_to_right
+from trainer.data.formats.asking import Questions, Target, left_to_right
 from trainer.data.formats.base import Format, Skipped
-from trainer.data.formats.reading import coco_to_rle, field, read_json, size_below, skipping, texts, visible
+from trainer.data.formats.photographs import Photograph, Photographs
+from trainer.data.formats.reading import coco_to_rle, field, integer, skipping, texts, visible
 from trainer.data.formats.spans import Grounding, parts_of, place
 from trainer.data.record import Record
 
@@ -37,14 +40,16 @@ _SPEAKER = re.compile(r"\A\s*(?:ass)?istant\b:?\s*|\b(?:ass)?istant:\s*", re.IGN
 
 
 def _read(source: Path, families: Families, skipped: Skipped) -> Iterator[Record]:
-    questions = Questions(families, skipped)
+    questions, photographs = Questions(families, skipped), Photographs(source, skipped)
     for path in _files(source / "annotations"):
         content = read_json(path)
         with skipping(skipped, path.name):
             if not isinstance(content, dict) or len(content) != 1:
                 raise ValueError("a file that is not an object of one image")
             ((name, entry),) = content.items()
-            photograph = Photograph(f"images/{name}", *size_below(source, f"images/{name}"))
+            photograph = photographs.find("images", name, path.name, size=(None, None))
+            if photograph is None:
+                continue
             masks = dict(_masks(photograph, entry, path.name, skipped))
             yield from _refer(photograph, entry, masks, path.name, questions, skipped)
             yield from _describe(photograph, entry, masks, path.name, questions, skipped)
@@ -67,10 +72,13 @@ def _files(folder: Path) -> Iterator[Path]:
 def _masks(photograph: Photograph, entry: Any, where: str, skipped: Skipped) -> Iterator[tuple[int, RLE]]:
     for kind in ("objects", "floating_objects"):
         for index, thing in enumerate(field(entry, kind, list)):
-            with skipping(skipped, f"{where}: {kind} {index}"):
-                number = field(thing, "id", int)
+            at = f"{where}: {kind} {index}"
+            with skipping(skipped, at):
+                identity = integer(thing, "id")
                 if thing.get("segmentation"):
-                    yield number, visible(coco_to_rle(thing["segmentation"], photograph.height, photograph.width))
+                    note = partial(skipped.remark, at)
+                    mask = coco_to_rle(thing["segmentation"], photograph.height, photograph.width, note)
+                    yield identity, visible(mask)
 
 
 def _refer(
@@ -99,7 +107,7 @@ def _expressions(thing: Any) -> list[str]:
 
 
 def _mask_of(thing: Any, masks: dict[int, RLE]) -> RLE:
-    mask = masks.get(field(thing, "id", int))
+    mask = masks.get(integer(thing, "id"))
     if mask is None:
         raise ValueError("a phrase without a mask")
     return mask

@@ -22,26 +22,20 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from engine.errors import UsageError
+from engine.json_file import read_json
+from engine.masks.rle import from_coco
 from engine.text.prompts import Families, Task
-from trainer.data.formats.asking import Photograph, Questions
+from trainer.data.formats.asking import Questions
 from trainer.data.formats.base import Format, Skipped
-from trainer.data.formats.coco_file import is_usable
-from trainer.data.formats.reading import (
-    coco_to_rle,
-    field,
-    json_list,
-    read_json,
-    run_lengths,
-    size_below,
-    skipping,
-    union,
-    visible,
-)
+from trainer.data.formats.ids import ById, Id, identity
+from trainer.data.formats.photographs import Photograph, Photographs
+from trainer.data.formats.reading import coco_to_rle, field, flag, json_list, skipping, union, visible
 from trainer.data.formats.spans import Grounding, parts_of, place
 from trainer.data.record import Record
 
@@ -53,68 +47,80 @@ _FLICKR = "flikcr_30k/train"
 _FLICKR_FILE = "flickr_mergedGT_GCG_train.json"
 _LEAST_WORDS = 3
 
-Parse = Callable[[Path, Any, str, Skipped], tuple[str, str, list[Grounding]]]
-"""Source, entry, where it is, what is skipped -> photograph below the source, caption, its phrases."""
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Makes the records of one of the files."""
+
+    questions: Questions
+    photographs: Photographs
+    skipped: Skipped
+
+    @classmethod
+    def of(cls, source: Path, families: Families, skipped: Skipped) -> Self:
+        return cls(Questions(families, skipped), Photographs(source, skipped), skipped)
+
+    def described(
+        self, folder: str, name: str, caption: str, groundings: list[Grounding], where: str
+    ) -> Iterator[Record]:
+        """A caption whose masks say how large its photograph is."""
+        sizes = {(one.mask.height, one.mask.width) for one in groundings}
+        if len(sizes) != 1:
+            raise ValueError("masks of different sizes" if sizes else "no phrase with a mask")
+        photograph = self.photographs.find(folder, name, where, size=sizes.pop())
+        if photograph:
+            yield from self.ask(photograph, caption, groundings, where)
+
+    def ask(self, photograph: Photograph, caption: str, groundings: list[Grounding], where: str) -> Iterator[Record]:
+        parts = parts_of(caption, groundings, where, self.skipped)
+        yield from self.questions.ask(photograph, Task.GCG, parts, source=where)
 
 
-def _read(file: str, parse: Parse, source: Path, families: Families, skipped: Skipped) -> Iterator[Record]:
-    questions = Questions(families, skipped)
+Parse = Callable[[_Reader, str, Any, str], Iterator[Record]]
+"""Reader, folder of the photographs, entry, where it is."""
+
+
+def _read(file: str, folder: str, parse: Parse, source: Path, families: Families, skipped: Skipped) -> Iterator[Record]:
+    reader = _Reader.of(source, families, skipped)
     for number, entry in enumerate(json_list(source / _ANNOTATIONS / file)):
         where = f"{file}: entry {number}"
         with skipping(skipped, where):
-            image, caption, groundings = parse(source, entry, where, skipped)
-            yield from _ask(source, image, caption, groundings, where, questions, skipped)
+            yield from parse(reader, folder, entry, where)
 
 
-def _ask(
-    source: Path,
-    image: str,
-    caption: str,
-    groundings: list[Grounding],
-    where: str,
-    questions: Questions,
-    skipped: Skipped,
-) -> Iterator[Record]:
-    sizes = {(one.mask.height, one.mask.width) for one in groundings}
-    if len(sizes) != 1:
-        raise ValueError("masks of different sizes" if sizes else "no phrase with a mask")
-    photograph = Photograph(image, *sizes.pop())
-    if is_usable(source, image, photograph.height, photograph.width, where, skipped):
-        parts = parts_of(caption, groundings, where, skipped)
-        yield from questions.ask(photograph, Task.GCG, parts, source=where)
-
-
-def _parse_groundings(
-    folder: str, _: Path, entry: Any, where: str, skipped: Skipped
-) -> tuple[str, str, list[Grounding]]:
+def _parse_groundings(reader: _Reader, folder: str, entry: Any, where: str) -> Iterator[Record]:
     caption = _caption(entry)
     groundings = []
     for phrase, stored in field(entry, "groundings", dict).items():
-        with skipping(skipped, f"{where}: {phrase!r}"):
+        with skipping(reader.skipped, f"{where}: {phrase!r}"):
             span = place(caption, phrase.strip('"'), field(stored, "token_positives", object))
-            pieces = [run_lengths(piece) for piece in field(stored, "rle_masks", list)]
+            pieces = [from_coco(piece) for piece in field(stored, "rle_masks", list)]
             groundings.append(Grounding(*span, visible(union(pieces))))
     name = field(entry, "file_name", str)
     # Some copies of OpenPSG name the folder of COCO as well: train2017/1.jpg.
-    return f"{folder.rpartition('/')[0] if '/' in name else folder}/{name}", caption, groundings
+    folder = folder.rpartition("/")[0] if "/" in name else folder
+    yield from reader.described(folder, name, caption, groundings, where)
 
 
-def _parse_refs(
-    folder: str, source: Path, entry: Any, where: str, skipped: Skipped
-) -> tuple[str, str, list[Grounding]]:
+def _parse_refs(reader: _Reader, folder: str, entry: Any, where: str) -> Iterator[Record]:
     if not isinstance(entry, dict) or len(entry) != 1:
         raise ValueError("an entry that is not an object of one image")
     (content,) = entry.values()
-    image = f"{folder}/{field(content, 'img_file_name', str)}"
-    height, width = size_below(source, image)
+    photograph = reader.photographs.find(folder, field(content, "img_file_name", str), where, size=(None, None))
+    if photograph is None:
+        return
     caption = _caption(content)
     groundings = []
     for index, ref in enumerate(field(content, "refs", list)):
-        with skipping(skipped, f"{where}: ref {index}"):
+        at = f"{where}: ref {index}"
+        with skipping(reader.skipped, at):
             span = place(caption, field(ref, "sentence", str), None)
-            mask = visible(coco_to_rle(field(ref, "segmentation", object), height, width))
-            groundings.append(Grounding(*span, mask))
-    return image, caption, groundings
+            note = partial(reader.skipped.remark, at)
+            mask = coco_to_rle(field(ref, "segmentation", object), photograph.height, photograph.width, note)
+            groundings.append(Grounding(*span, visible(mask)))
+    if not groundings:
+        raise ValueError("no phrase with a mask")
+    yield from reader.ask(photograph, caption, groundings, where)
 
 
 def _caption(entry: Any) -> str:
@@ -128,11 +134,15 @@ def _read_flickr(source: Path, families: Families, skipped: Skipped) -> Iterator
         images, annotations = field(content, "images", list), field(content, "annotations", list)
     except ValueError as error:
         raise UsageError(f"{path}: {error}") from None
-    objects: dict[int, list[Any]] = defaultdict(list)
+    objects: dict[Id, list[Any]] = defaultdict(list)
     for number, annotation in enumerate(annotations):
         with skipping(skipped, f"{path.name}: annotation {number}"):
-            objects[field(annotation, "image_id", int)].append(annotation)
-    questions = Questions(families, skipped)
+            key = identity(field(annotation, "image_id", object))
+            if key is None:
+                raise ValueError("'image_id' that is neither a number nor text")
+            objects[key].append(annotation)
+    of_image = ById(objects.items())
+    reader = _Reader.of(source, families, skipped)
     for number, image in enumerate(images):
         where = f"{path.name}: image {number}"
         with skipping(skipped, where):
@@ -140,20 +150,19 @@ def _read_flickr(source: Path, families: Families, skipped: Skipped) -> Iterator
             if len(caption.split()) < _LEAST_WORDS:
                 raise ValueError(f"a caption of fewer than {_LEAST_WORDS} words")
             groundings = []
-            for index, annotation in enumerate(objects[field(image, "id", int)]):
+            for index, annotation in enumerate(of_image.get(field(image, "id", object)) or ()):
                 with skipping(skipped, f"{where}: object {index}"):
                     groundings.append(_flickr_object(annotation, caption))
-            name = f"{_FLICKR}/{field(image, 'file_name', str)}"
-            yield from _ask(source, name, caption, groundings, where, questions, skipped)
+            yield from reader.described(_FLICKR, field(image, "file_name", str), caption, groundings, where)
 
 
 def _flickr_object(annotation: Any, caption: str) -> Grounding:
-    if annotation.get("ignore"):
+    if flag(annotation, "ignore"):
         raise ValueError("an object marked to be ignored")
     spans = field(annotation, "tokens_positive", list)
     if not spans:
         raise ValueError("an object without a phrase")
-    return Grounding(*_range(spans[0], caption), visible(run_lengths(field(annotation, "sam_mask", dict))))
+    return Grounding(*_range(spans[0], caption), visible(from_coco(field(annotation, "sam_mask", object))))
 
 
 def _range(span: Any, caption: str) -> tuple[int, int]:
@@ -165,9 +174,9 @@ def _range(span: Any, caption: str) -> tuple[int, int]:
     return start, end
 
 
-def _format(name: str, file: str, images: str, parse: Callable[..., tuple[str, str, list[Grounding]]]) -> Format:
+def _format(name: str, file: str, images: str, parse: Parse) -> Format:
     layout = f"{_ANNOTATIONS}/{file}, {images}/*.jpg"
-    return Format(name, _LINK, layout, (Task.GCG,), partial(_read, file, partial(parse, images)))
+    return Format(name, _LINK, layout, (Task.GCG,), partial(_read, file, images, parse))
 
 
 _LINK = "https://github.com/mbzuai-oryx/groundingLMM/blob/main/docs/datasets.md"

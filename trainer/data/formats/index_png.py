@@ -14,10 +14,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 
 from engine.errors import UsageError
 from engine.masks.rle import area, encode
@@ -25,10 +25,12 @@ from engine.records import RLE
 from engine.text.prompts import Families, Task
 from trainer.data.compose.segmentation import refusal
 from trainer.data.folders import MIN_SHARE
-from trainer.data.formats.asking import Absent, Photograph, Questions, Target, listed
+from trainer.data.formats.asking import Absent, Questions, Target, listed
 from trainer.data.formats.base import Format, Skipped
-from trainer.data.formats.coco_file import is_usable
 from trainer.data.formats.objects import MAX_LISTED
+from trainer.data.formats.photographs import Names, Photograph, Photographs, plain
+from trainer.data.formats.pictures import read_index
+from trainer.data.formats.reading import read_lines
 from trainer.data.record import Record
 
 NO_CLASS = 255
@@ -65,6 +67,9 @@ class Regions:
         skipped: Skipped,
     ) -> None:
         self._names = names
+        # Of several values with one name the first stands for all: it is one class.
+        by_spoken: dict[str, int] = {}
+        self._first = {value: by_spoken.setdefault(name.casefold(), value) for value, name in names.items()}
         self._nothing = nothing
         self._by_name = by_name
         self._skipped = skipped
@@ -74,28 +79,41 @@ class Regions:
 
     def records(self, root: Path, maps: Sequence[IndexMap]) -> Iterator[Record]:
         """The class list of each photograph, some classes by name, and what is not there, two times for three."""
+        photographs, names = Photographs(root, self._skipped), Names(root)
         for entry in maps:
+            note = partial(self._skipped.remark, entry.labels)
             try:
-                index = read_index(root / entry.labels)
-                regions = self._regions(index)
+                labels = names.find("", entry.labels, "the picture of labels")
+                index = self._merged(read_index(root / labels, "a picture of labels", note))
             except ValueError as error:
                 self._skipped.add(entry.labels, str(error))
                 continue
-            height, width = index.shape
-            if not is_usable(root, entry.image, height, width, entry.labels, self._skipped):
+            photograph = photographs.find("", entry.image, entry.labels, size=index.shape)
+            if photograph is None:
                 continue
+            regions = self._regions(index)
             if not regions:
                 self._skipped.add(entry.labels, "no class in it")
                 continue
             present = {self._names[value] for value in np.unique(index).tolist() if value in self._names}
-            yield from self._asked(Photograph(entry.image, height, width), regions, present, entry.labels)
+            yield from self._asked(photograph, regions, present, entry.labels)
+
+    def _merged(self, index: np.ndarray) -> np.ndarray:
+        """The first value of each class, where several have one name.
+
+        Raises:
+            ValueError: for a value that has no class.
+        """
+        values, places = np.unique(index, return_inverse=True)
+        strange = set(values.tolist()) - set(self._first) - self._nothing
+        if strange:
+            raise ValueError("a value that has no class")
+        merged = np.array([self._first.get(value, value) for value in values.tolist()])
+        return merged[places].reshape(index.shape)
 
     def _regions(self, index: np.ndarray) -> dict[int, RLE]:
         """Masks by value, the largest first, without traces."""
         values, counts = np.unique(index, return_counts=True)
-        strange = set(values.tolist()) - set(self._names) - self._nothing
-        if strange:
-            raise ValueError("a value that has no class")
         pairs = zip(values.tolist(), counts.tolist(), strict=True)
         kept = [value for value, count in pairs if value in self._names and count >= MIN_SHARE * index.size]
         masks = encode(np.stack([index == value for value in kept])) if kept else []
@@ -121,24 +139,6 @@ class Regions:
                 yield from self._questions.ask(photograph, Task.REFERRING, answer, source=source, label=name)
 
 
-def read_index(path: Path) -> np.ndarray:
-    """The picture of class numbers, `height x width`; those of a palette are its indices, not its colours.
-
-    Raises:
-        ValueError: if it is missing, no picture or has several channels.
-    """
-    try:
-        with Image.open(path) as picture:
-            index = np.asarray(picture)
-    except FileNotFoundError:
-        raise ValueError("no picture of labels") from None
-    except (UnidentifiedImageError, OSError, SyntaxError):
-        raise ValueError("a picture of labels that can't be read") from None
-    if index.ndim != 2 or not np.issubdtype(index.dtype, np.integer):
-        raise ValueError("a picture of labels with more than one number per pixel")
-    return index
-
-
 def pair(root: Path, images: str, labels: str, skipped: Skipped) -> list[IndexMap]:
     """The photographs of a folder with the pictures of their labels, by name; labels without a photograph are noted.
 
@@ -151,28 +151,11 @@ def pair(root: Path, images: str, labels: str, skipped: Skipped) -> list[IndexMa
     found = sorted(path for path in (root / images).iterdir() if path.suffix.lower() in _PHOTOGRAPHS)
     if not found:
         raise UsageError(f"{root / images}: no photograph in it")
-    stems = {path.stem for path in found}
+    stems = {plain(path.stem) for path in found}
     for path in sorted((root / labels).glob("*.png")):
-        if path.stem not in stems:
+        if plain(path.stem) not in stems:
             skipped.add(f"{labels}/{path.name}", "no photograph of this name")
     return [IndexMap(f"{images}/{path.name}", f"{labels}/{path.stem}.png") for path in found]
-
-
-def read_lines(path: Path) -> list[str]:
-    """The lines of a text file, without the empty ones at its end.
-
-    Raises:
-        UsageError: if it is missing, not text or empty.
-    """
-    try:
-        text = path.read_text(encoding="utf-8").rstrip()
-    except FileNotFoundError:
-        raise UsageError(f"{path}: no such list of classes") from None
-    except (OSError, UnicodeDecodeError):
-        raise UsageError(f"{path}: not a text file") from None
-    if not text:
-        raise UsageError(f"{path}: no class in it")
-    return text.splitlines()
 
 
 def _read(root: Path, families: Families, skipped: Skipped) -> Iterator[Record]:

@@ -18,8 +18,9 @@ from typing import Any
 from engine.text.prompts import IMAGE, Families, Task
 from trainer.data.formats.base import Format, Skipped
 from trainer.data.formats.coco_file import first_of
-from trainer.data.formats.reading import json_list
-from trainer.data.formats.talk import Talks, find_photograph
+from trainer.data.formats.photographs import Photographs
+from trainer.data.formats.reading import field, json_list
+from trainer.data.formats.talk import Talks
 from trainer.data.record import Record
 
 _FILES = ("llava_instruct_150k.json", "llava_instruct_80k.json")
@@ -28,15 +29,15 @@ _FILES = ("llava_instruct_150k.json", "llava_instruct_80k.json")
 def _read(root: Path, families: Families, skipped: Skipped) -> Iterator[Record]:
     file = first_of(root, *_FILES)
     folder = first_of(root, "train2017", "images", "coco/train2017")
-    talks = Talks(families, skipped)
+    talks, photographs = Talks(families, skipped), Photographs(root, skipped)
     for number, entry in enumerate(json_list(root / file)):
         source = f"{file}: entry {number}"
         try:
-            name, texts = str(entry["image"]), [_text(turn, n) for n, turn in enumerate(entry["conversations"])]
+            name, texts = entry["image"], [_text(turn, n) for n, turn in enumerate(entry["conversations"])]
         except (KeyError, TypeError, ValueError):
             skipped.add(source, "not an image and a talk of human and gpt in turn")
             continue
-        photograph = find_photograph(root, [f"{folder}/{name}"], source, skipped)
+        photograph = photographs.find(folder, name, source, size=(None, None), drawn=False)
         if photograph:
             yield from talks.talk(photograph, texts, source)
 
@@ -44,7 +45,7 @@ def _read(root: Path, families: Families, skipped: Skipped) -> Iterator[Record]:
 def _text(turn: Any, number: int) -> str:
     if turn["from"] != ("gpt" if number % 2 else "human"):
         raise ValueError(turn["from"])
-    return str(turn["value"]).replace(IMAGE, "").strip()
+    return field(turn, "value", str).replace(IMAGE, "").strip()
 
 
 FORMATS: tuple[Format, ...] = (

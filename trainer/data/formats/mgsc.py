@@ -19,19 +19,21 @@ Source: https://github.com/lizhou-cs/mglmm
 from __future__ import annotations
 
 import base64
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from engine.errors import UsageError
+from engine.images.sources import inside
+from engine.json_file import parse_json
+from engine.masks.rle import from_coco
 from engine.records import RLE
 from engine.text.prompts import Families, Task
-from trainer.data.formats.asking import Photograph, Questions
+from trainer.data.formats.asking import Questions
 from trainer.data.formats.base import Format, Skipped
-from trainer.data.formats.coco_file import is_usable
-from trainer.data.formats.reading import field, json_list, run_lengths, skipping, texts, visible
+from trainer.data.formats.photographs import Photographs
+from trainer.data.formats.reading import field, json_list, read_lines, skipping, texts, visible
 from trainer.data.formats.spans import Grounding, parts_of
 from trainer.data.record import Record
 
@@ -40,12 +42,12 @@ _TAG = re.compile(r"<(/?)([^<>/]+)>")
 
 
 def _read(source: Path, families: Families, skipped: Skipped) -> Iterator[Record]:
-    questions = Questions(families, skipped)
+    questions, photographs = Questions(families, skipped), Photographs(source, skipped)
     for path in _files(source):
         for index, node in enumerate(json_list(path)):
             where = f"{path.name}: node {index}"
             with skipping(skipped, where):
-                yield from _ask(node, where, source, questions, skipped)
+                yield from _ask(node, where, photographs, questions, skipped)
 
 
 def _files(source: Path) -> list[Path]:
@@ -54,14 +56,14 @@ def _files(source: Path) -> list[Path]:
         raise UsageError(f"{folder}: no such folder")
     for split in (source / _SPLIT, folder / _SPLIT):
         if split.is_file():
-            return [folder / line.strip() for line in split.read_text(encoding="utf-8").splitlines() if line.strip()]
+            return [inside(folder, line.strip()) for line in read_lines(split) if line.strip()]
     paths = sorted(folder.glob("*.json"))
     if not paths:
         raise UsageError(f"{folder}: no *.json in it")
     return paths
 
 
-def _ask(node: Any, where: str, source: Path, questions: Questions, skipped: Skipped) -> Iterator[Record]:
+def _ask(node: Any, where: str, photographs: Photographs, questions: Questions, skipped: Skipped) -> Iterator[Record]:
     task, label = _question(node)
     masks = dict(_masks(node, where, skipped))
     sizes = {(mask.height, mask.width) for mask in masks.values()}
@@ -70,8 +72,8 @@ def _ask(node: Any, where: str, source: Path, questions: Questions, skipped: Ski
     caption, spans = _plain(field(node, "gcg_caption", str).strip().strip('"'), {key: node[key] for key in masks})
     for key in masks.keys() - {key for key, _, _ in spans}:
         skipped.add(f"{where}: {key}", "a mask whose key is not in the caption")
-    photograph = Photograph(f"images/{field(node, 'file_name', str)}", *sizes.pop())
-    if is_usable(source, photograph.path, photograph.height, photograph.width, where, skipped):
+    photograph = photographs.find("images", field(node, "file_name", str), where, size=sizes.pop())
+    if photograph:
         groundings = [Grounding(start, end, masks[key]) for key, start, end in spans]
         parts = parts_of(caption, groundings, where, skipped)
         yield from questions.ask(photograph, task, parts, source=where, label=label)
@@ -100,11 +102,11 @@ def _masks(node: Any, where: str, skipped: Skipped) -> Iterator[tuple[str, RLE]]
 
 def _mask(stored: Any) -> RLE:
     try:
-        coco = json.loads(stored)
+        coco = parse_json(stored.encode())
         counts = base64.b64decode(coco["counts"], validate=True)
-    except (TypeError, KeyError, ValueError):
+    except (AttributeError, TypeError, KeyError, ValueError):
         raise ValueError("a mask that is not JSON of run lengths in base64") from None
-    return visible(run_lengths({**coco, "counts": counts}))
+    return visible(from_coco({**coco, "counts": counts}))
 
 
 def _plain(tagged: str, nodes: dict[str, Any]) -> tuple[str, list[tuple[str, int, int]]]:

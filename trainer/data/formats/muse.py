@@ -21,16 +21,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 from engine.records import RLE
 from engine.text.prompts import Families, Task
-from trainer.data.formats.asking import Photograph, Questions, Target, left_to_right, listed
+from trainer.data.formats.asking import Questions, Target, left_to_right, listed
 from trainer.data.formats.base import Format, Skipped
-from trainer.data.formats.coco_file import first_of, is_usable
-from trainer.data.formats.reading import coco_to_rle, field, json_list, skipping, texts, visible
+from trainer.data.formats.coco_file import first_of
+from trainer.data.formats.photographs import Photograph, Photographs
+from trainer.data.formats.polygons import Note
+from trainer.data.formats.reading import coco_to_rle, field, integer, json_list, skipping, texts, visible
 from trainer.data.record import Record
 
 _SEG = "{seg}"
@@ -50,12 +53,13 @@ class _Thing:
 
 def _read(source: Path, families: Families, skipped: Skipped) -> Iterator[Record]:
     file = first_of(source, "MUSE_train.json", "muse_train.json")
-    questions = Questions(families, skipped)
-    for number, entry in enumerate(json_list(source / file)):
-        where = f"{file}: entry {number}"
+    questions, photographs = Questions(families, skipped), Photographs(source, skipped)
+    for place, entry in enumerate(json_list(source / file)):
+        where = f"{file}: entry {place}"
         with skipping(skipped, where):
-            photograph = Photograph(image_of(entry), field(entry, "height", int), field(entry, "width", int))
-            if is_usable(source, photograph.path, photograph.height, photograph.width, where, skipped):
+            size = integer(entry, "height"), integer(entry, "width")
+            photograph = photographs.find("", image_of(entry), where, size=size)
+            if photograph:
                 yield from _ask(photograph, entry, where, questions, skipped)
 
 
@@ -81,17 +85,17 @@ def _ask(photograph: Photograph, entry: Any, where: str, questions: Questions, s
                 raise ValueError("a question without an answer")
             if _COORDINATES.search(question):
                 raise ValueError("a question with coordinates")
-            things = [_thing(photograph, stored) for stored in answer]
+            things = [_thing(photograph, stored, partial(skipped.remark, at)) for stored in answer]
             parts = _explained(str(text), things) if text else _listed(things)
             yield from questions.ask(photograph, Task.REASONING, parts, source=at, label=question)
 
 
-def _thing(photograph: Photograph, stored: Any) -> _Thing:
+def _thing(photograph: Photograph, stored: Any, note: Note) -> _Thing:
     kind = field(stored, "category_name", str).replace("_", " ").partition("(")[0].strip()
     if not kind:
         raise ValueError("an object without a name")
     rephrased = str(stored.get("rephrased_name") or "").strip().strip(".")
-    mask = visible(coco_to_rle(field(stored, "segmentation", object), photograph.height, photograph.width))
+    mask = visible(coco_to_rle(field(stored, "segmentation", object), photograph.height, photograph.width, note))
     return _Thing((rephrased, kind) if rephrased else (kind,), mask)
 
 

@@ -15,8 +15,9 @@ from trainer.data.compose.nouns import counted, definite, noun
 from trainer.data.compose.segcap import MAX_CLASSES, MAX_INSTANCES
 from trainer.data.compose.segmentation import MAX_MEMBERS, MIN_INSTANCE_SHARE, refusal
 from trainer.data.compose.view import MIN_CLASS_SHARE
-from trainer.data.formats.asking import Absent, Photograph, Questions, Target, left_to_right, listed
+from trainer.data.formats.asking import Absent, Questions, Target, left_to_right, listed
 from trainer.data.formats.base import Skipped
+from trainer.data.formats.photographs import Photograph
 from trainer.data.formats.reading import union
 from trainer.data.record import Record
 
@@ -58,6 +59,11 @@ class Group:
         return bool(self.members) and not self.rest and self.complete
 
 
+def spoken_name(label: str) -> str:
+    """What labels have in common that are one class to whoever asks: `tv`, `television`."""
+    return noun(label).singular.casefold()
+
+
 class Objects:
     """Asks about photographs in which every object of the set's classes is annotated.
 
@@ -69,7 +75,7 @@ class Objects:
     def __init__(self, questions: Questions, skipped: Skipped) -> None:
         self._questions = questions
         self._skipped = skipped
-        self._absent: dict[Task, Absent] = {Task.REFERRING: Absent(), Task.MULTIPLE: Absent()}
+        self._absent = {task: Absent(spoken_name) for task in (Task.REFERRING, Task.MULTIPLE)}
         self._named = 0
 
     def semantic(self, photograph: Photograph, groups: Sequence[Group], source: str) -> Iterator[Record]:

@@ -24,10 +24,10 @@ from typing import Any
 
 from engine.errors import UsageError
 from engine.text.prompts import Families, Task
-from trainer.data.formats.asking import Photograph
 from trainer.data.formats.base import Format, Skipped
-from trainer.data.formats.coco_file import first_of, is_usable
-from trainer.data.formats.reading import json_list
+from trainer.data.formats.coco_file import first_of
+from trainer.data.formats.photographs import Photograph, Photographs
+from trainer.data.formats.reading import field, integer, json_list, texts
 from trainer.data.formats.talk import Talks, box_of
 from trainer.data.record import Record
 
@@ -45,36 +45,37 @@ def _read(root: Path, families: Families, skipped: Skipped) -> Iterator[Record]:
     if not files:
         raise UsageError(f"{root}: none of {', '.join(_FILES)} in it")
     folder = first_of(root, "train2017", "images", "imgs")
-    talks = Talks(families, skipped)
+    talks, photographs = Talks(families, skipped), Photographs(root, skipped)
     for file in files:
-        for number, entry in enumerate(json_list(root / file)):
-            source = f"{file}: entry {number}"
+        for place, entry in enumerate(json_list(root / file)):
+            source = f"{file}: entry {place}"
             try:
                 # Names of the 2014 release have the split in front, those of 2017 have not.
-                name = str(entry["file_name"]).rpartition("_")[2]
-                photograph = Photograph(f"{folder}/{name}", int(entry["height"]), int(entry["width"]))
+                name = field(entry, "file_name", str).rpartition("_")[2]
+                size = integer(entry, "height"), integer(entry, "width")
                 corners = [region["bbox"] for region in entry["annotation"]]
-                texts = list(entry["description"]) if file == _DETAIL else _texts(entry["conversations"])
+                said = texts(entry, "description") if file == _DETAIL else _texts(entry["conversations"])
             except (KeyError, TypeError, ValueError):
                 skipped.add(source, "not a file name, a size, regions and texts")
                 continue
-            if not is_usable(root, photograph.path, photograph.height, photograph.width, source, skipped):
+            photograph = photographs.find(folder, name, source, size=size)
+            if photograph is None:
                 continue
             if file == _DETAIL:
-                yield from _descriptions(talks, photograph, corners, texts, source, skipped)
+                yield from _descriptions(talks, photograph, corners, said, source, skipped)
             else:
                 ending = _BRIEFLY if file in _SHORT else ""
-                yield from _talk(talks, photograph, corners, texts, ending, source, skipped)
+                yield from _talk(talks, photograph, corners, said, ending, source, skipped)
 
 
 def _descriptions(
-    talks: Talks, photograph: Photograph, corners: Sequence[Any], texts: Sequence[Any], source: str, skipped: Skipped
+    talks: Talks, photograph: Photograph, corners: Sequence[Any], said: Sequence[str], source: str, skipped: Skipped
 ) -> Iterator[Record]:
-    if len(texts) != len(corners):
+    if len(said) != len(corners):
         skipped.add(source, "not a description for each region")
         return
-    for number, (box, text) in enumerate(zip(corners, texts, strict=True), start=1):
-        plain = _NAME.sub(r"\1", _HEAD.sub("", str(text)))
+    for number, (box, text) in enumerate(zip(corners, said, strict=True), start=1):
+        plain = _NAME.sub(r"\1", _HEAD.sub("", text))
         yield from talks.region(photograph, box, plain, f"{source}: region {number}")
 
 
@@ -82,7 +83,7 @@ def _talk(
     talks: Talks,
     photograph: Photograph,
     corners: Sequence[Any],
-    texts: Sequence[str],
+    said: Sequence[str],
     ending: str,
     source: str,
     skipped: Skipped,
@@ -92,9 +93,9 @@ def _talk(
     except ValueError as error:
         skipped.add(source, str(error))
         return
-    plain = [_NAME.sub(r"\1", text).strip() for text in texts]
+    plain = [_NAME.sub(r"\1", text).strip() for text in said]
     known = {f"region{number}" for number in range(1, len(boxes) + 1)}
-    if not set(_NAME.findall(" ".join(texts))) <= known:
+    if not set(_NAME.findall(" ".join(said))) <= known:
         skipped.add(source, "a region that is named but not given")
         return
     where = ", ".join(f"region{number} {box}" for number, box in enumerate(boxes, start=1))
@@ -105,7 +106,7 @@ def _talk(
 
 
 def _texts(turns: Any) -> list[str]:
-    return [str(turn["value"]) for turn in turns]
+    return [field(turn, "value", str) for turn in turns]
 
 
 FORMATS: tuple[Format, ...] = (

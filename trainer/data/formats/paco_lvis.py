@@ -23,11 +23,13 @@ from engine.records import RLE
 from engine.text.prompts import Families, Task
 from trainer.data.compose.nouns import capital, noun
 from trainer.data.compose.segmentation import MAX_MEMBERS, refusal
-from trainer.data.formats.asking import Absent, Photograph, Questions, Target, left_to_right, listed
+from trainer.data.formats.asking import Absent, Questions, Target, left_to_right, listed
 from trainer.data.formats.base import Format, Skipped
-from trainer.data.formats.coco_file import CocoAnnotation, CocoFile, CocoImage, Id, first_of, is_usable, read_coco
+from trainer.data.formats.coco_file import CocoAnnotation, CocoFile, CocoImage, first_of, read_coco
+from trainer.data.formats.ids import ById, Id, identity
 from trainer.data.formats.objects import TOO_MANY
 from trainer.data.formats.parts import PartName, part_name
+from trainer.data.formats.photographs import Photograph, Photographs
 from trainer.data.record import Record
 
 
@@ -40,14 +42,16 @@ class _Object:
 
 def _read(root: Path, families: Families, skipped: Skipped) -> Iterator[Record]:
     name = first_of(root, "annotations/paco_lvis_v1_train.json", "annotations/paco_lvis_v1_val.json")
-    file = read_coco(root / name, skipped)
-    reader = _Reader(file, Questions(families, skipped), skipped)
+    file = read_coco(root / name, skipped, named=True)
+    reader, photographs = _Reader(file, Questions(families, skipped), skipped), Photographs(root, skipped)
     for image in file.images:
         source = f"{file.name}: image {image.id}"
         if not file.annotations.get(image.id):
             skipped.add(source, "no object")
-        elif is_usable(root, image.file_name, image.height, image.width, source, skipped):
-            yield from reader.records(image, source)
+            continue
+        photograph = photographs.find("", image.file_name, source, size=image.size)
+        if photograph:
+            yield from reader.records(image, photograph, source)
 
 
 class _Reader:
@@ -57,10 +61,9 @@ class _Reader:
         self._skipped = skipped
         self._absent = Absent()
 
-    def records(self, image: CocoImage, source: str) -> Iterator[Record]:
-        photograph = Photograph(image.file_name, image.height, image.width)
+    def records(self, image: CocoImage, photograph: Photograph, source: str) -> Iterator[Record]:
         classes: dict[str, list[_Object]] = defaultdict(list)
-        for found in self._objects(image):
+        for found in self._objects(image, photograph):
             classes[found.annotation.category].append(found)
         for objects in classes.values():
             if len(objects) == 1:
@@ -69,18 +72,21 @@ class _Reader:
                 yield from self._several(photograph, objects, source)
         yield from self._denied(photograph, self._categories(image, "neg_category_ids"), source)
 
-    def _objects(self, image: CocoImage) -> list[_Object]:
+    def _objects(self, image: CocoImage, photograph: Photograph) -> list[_Object]:
         """The objects with their parts, of classes of which all that is in the photograph can be shown."""
-        usable = list(self._file.masks(image, self._skipped))
+        usable = list(self._file.masks(image, photograph, self._skipped))
         counts = Counter(annotation.category for annotation in self._file.annotations[image.id])
         counts.subtract(annotation.category for annotation, _ in usable)
         unsure = {category for category, left in counts.items() if left}
         unsure |= self._categories(image, "not_exhaustive_category_ids")
         wholes: list[tuple[CocoAnnotation, RLE]] = []
         parts: dict[Id, list[tuple[CocoAnnotation, RLE]]] = defaultdict(list)
+        known = ById((annotation.id, annotation.id) for annotation in self._file.annotations[image.id])
         for annotation, mask in usable:
-            whole = annotation.raw.get("obj_ann_id", annotation.id)
-            if not isinstance(whole, int | str):
+            given = annotation.raw.get("obj_ann_id", annotation.id)
+            found = known.get(given)
+            whole = identity(given) if found is None else found
+            if whole is None:
                 self._note(annotation, "'obj_ann_id' is not an id")
             elif annotation.category in unsure:
                 self._note(annotation, "there is more of its class than can be shown")
@@ -144,10 +150,10 @@ class _Reader:
 
     def _categories(self, image: CocoImage, key: str) -> set[str]:
         identities = image.raw.get(key, [])
-        if not isinstance(identities, list) or not all(isinstance(identity, int | str) for identity in identities):
+        if not isinstance(identities, list):
             raise UsageError(f"{self._file.name}: image {image.id}: {key!r} is not a list of ids")
-        categories = self._file.categories
-        return {categories[identity]["name"] for identity in identities if identity in categories}
+        found = [self._file.categories.get(one) for one in identities]
+        return {category.name for category in found if category}
 
     def _note(self, annotation: CocoAnnotation, reason: str) -> None:
         self._skipped.add(self._source(annotation), reason)

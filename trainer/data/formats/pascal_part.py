@@ -19,30 +19,31 @@ from engine.records import RLE
 from engine.text.prompts import Families, Task
 from trainer.data.compose.nouns import noun
 from trainer.data.compose.segmentation import MAX_MEMBERS
-from trainer.data.formats.asking import Photograph, Questions, Target, left_to_right
+from trainer.data.formats.asking import Questions, Target, left_to_right
 from trainer.data.formats.base import Format, Skipped
-from trainer.data.formats.coco_file import is_usable, read_coco
+from trainer.data.formats.coco_file import read_coco
 from trainer.data.formats.objects import TOO_MANY
 from trainer.data.formats.parts import part_name
+from trainer.data.formats.photographs import Photographs
 from trainer.data.record import Record
 
 _IMAGES = "VOCdevkit/VOC2010/JPEGImages"
 
 
 def _read(root: Path, families: Families, skipped: Skipped) -> Iterator[Record]:
-    file = read_coco(root / "train.json", skipped)
-    questions = Questions(families, skipped)
+    file = read_coco(root / "train.json", skipped, named=True)
+    questions, photographs = Questions(families, skipped), Photographs(root, skipped)
     for image in file.images:
         source = f"{file.name}: image {image.id}"
-        photograph = Photograph(f"{_IMAGES}/{image.file_name}", image.height, image.width)
         annotated = [annotation.category for annotation in file.annotations.get(image.id, ())]
         if not annotated:
             skipped.add(source, "no part")
             continue
-        if not is_usable(root, photograph.path, image.height, image.width, source, skipped):
+        photograph = photographs.find(_IMAGES, image.file_name, source, size=image.size)
+        if photograph is None:
             continue
         classes: dict[str, list[RLE]] = defaultdict(list)
-        for annotation, mask in file.masks(image, skipped):
+        for annotation, mask in file.masks(image, photograph, skipped):
             classes[annotation.category].append(mask)
         for category, masks in classes.items():
             where = f"{source}, {category}"

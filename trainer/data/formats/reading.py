@@ -6,56 +6,28 @@ Legend: masks are `height x width` pixels of the upright photograph.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-import numpy as np
 from pycocotools import mask as coco_mask
 
 from engine.errors import PhotographError, UsageError
 from engine.images.decode import upright_size
+from engine.json_file import read_bytes, read_json, whole
 from engine.masks import rle
 from engine.records import RLE
 from trainer.data.formats.base import Skipped
+from trainer.data.formats.polygons import Note, ignore, polygons_to_rle
 
 _T = TypeVar("_T")
 
-_NOT_FILLED = "a mask whose counts do not fill it"
+NOT_WHOLE = "text with half a character (a lone surrogate)"
+"""Why a text is left out that no tokenizer takes."""
 
-
-def read_json(path: Path, *, encoding: str = "utf-8") -> Any:
-    """The content of a JSON file.
-
-    Args:
-        encoding: of a file that is not UTF-8.
-
-    Raises:
-        UsageError: if it is missing or not JSON.
-    """
-    content = read_bytes(path)
-    try:
-        try:
-            return json.loads(content)
-        except UnicodeDecodeError:
-            return json.loads(content.decode(encoding))
-    except ValueError as error:
-        raise UsageError(f"{path}: not JSON ({error})") from None
-
-
-def read_bytes(path: Path) -> bytes:
-    """The content of a file.
-
-    Raises:
-        UsageError: if it is missing or can't be read.
-    """
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise UsageError(f"{path}: no such file") from None
-    except OSError as error:
-        raise UsageError(f"{path}: can't be read ({error.strerror})") from None
+_NO, _YES = frozenset({"", "0", "0.0", "false", "no"}), frozenset({"1", "1.0", "true", "yes"})
 
 
 def json_list(path: Path) -> list[Any]:
@@ -68,6 +40,24 @@ def json_list(path: Path) -> list[Any]:
     if not isinstance(content, list):
         raise UsageError(f"{path}: a list was expected, not {type(content).__name__}")
     return content
+
+
+def read_lines(path: Path) -> list[str]:
+    """The lines of a text file, without the empty ones at its end.
+
+    Raises:
+        UsageError: if it is missing, not text or empty.
+    """
+    content = read_bytes(path)
+    try:
+        # Text begins as JSON does: with a byte order mark, or with letters that tell how many bytes each takes.
+        text = content.decode(json.detect_encoding(content)).rstrip()
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise UsageError(f"{path}: line {line} is not {error.encoding}: save it as UTF-8") from None
+    if not text:
+        raise UsageError(f"{path}: it is empty")
+    return text.splitlines()
 
 
 def field(entry: Any, key: str, kind: type[_T]) -> _T:
@@ -86,6 +76,36 @@ def field(entry: Any, key: str, kind: type[_T]) -> _T:
     return value
 
 
+def integer(entry: Any, key: str) -> int:
+    """A whole number of an entry, also where it is written `7.0` or as text.
+
+    Raises:
+        ValueError: if the entry has none.
+    """
+    value = field(entry, key, object)
+    found = int(value) if isinstance(value, str) and value.isdecimal() else whole(value)
+    if found is None:
+        raise ValueError(f"{key!r} that is not a whole number")
+    return found
+
+
+def flag(entry: Any, key: str, missing: bool = False) -> bool:
+    """Whether an entry is marked: 1, true, and the same as text. Null and NaN are as if it were not there.
+
+    Raises:
+        ValueError: if it is neither a yes nor a no.
+    """
+    value = entry.get(key) if isinstance(entry, Mapping) else field(entry, key, object)
+    if value is None or isinstance(value, float) and math.isnan(value):
+        return missing
+    if isinstance(value, str):
+        value = value.strip().lower()
+        value = 0 if value in _NO else 1 if value in _YES else None
+    if not isinstance(value, int | float) or value not in (0, 1):
+        raise ValueError(f"{key!r} that is neither 0 nor 1")
+    return bool(value)
+
+
 def texts(entry: Any, key: str) -> list[str]:
     """A list of texts of an entry.
 
@@ -96,6 +116,15 @@ def texts(entry: Any, key: str) -> list[str]:
     if not all(isinstance(value, str) for value in values):
         raise ValueError(f"{key!r} that is not a list of texts")
     return values
+
+
+def is_whole(text: str) -> bool:
+    """Whether a text is made of whole characters; JSON can write halves of them."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 @contextmanager
@@ -120,83 +149,41 @@ def image_size(path: Path) -> tuple[int, int]:
         raise UsageError(f"{path}: {reason}") from None
 
 
-def size_below(root: Path, name: str) -> tuple[int, int]:
-    """`image_size` of one photograph of many.
-
-    Raises:
-        ValueError: if it can't be used.
-    """
-    try:
-        return image_size(root / name)
-    except UsageError:
-        raise ValueError("its photograph is missing or broken") from None
-
-
-def polygons_to_rle(polygons: Sequence[Sequence[float]], height: int, width: int) -> RLE:
-    """One mask of polygons, each `x, y, x, y, ...`.
-
-    Raises:
-        ValueError: if there is none, or one has fewer than three points or lies far outside the photograph.
-    """
-    if not polygons:
-        raise ValueError("no polygon")
-    for polygon in polygons:
-        _check_polygon(polygon, height, width)
-    return _merge(coco_mask.frPyObjects([list(polygon) for polygon in polygons], height, width))
-
-
-def coco_to_rle(segmentation: Any, height: int, width: int) -> RLE:
+def coco_to_rle(segmentation: Any, height: int, width: int, note: Note = ignore) -> RLE:
     """A `segmentation` as COCO files have it.
 
     Args:
-        segmentation: polygons, or run lengths `{"size": [height, width], "counts": ...}`: a list of numbers, or
-            compressed as text or bytes.
+        segmentation: polygons, run lengths `{"size": [height, width], "counts": ...}`, or a list of run lengths and
+            polygons, which together are the mask.
         height, width: of the photograph.
+        note: told what is left out of an object whose polygons are not all good.
 
     Raises:
         ValueError: if it is none of these or is not of this size.
     """
     if isinstance(segmentation, Mapping):
-        found = run_lengths(segmentation)
-        if (found.height, found.width) != (height, width):
-            raise ValueError("a mask of another size than its photograph")
-        return found
-    if isinstance(segmentation, list):
-        return polygons_to_rle(segmentation, height, width)
-    raise ValueError(f"a mask that is {type(segmentation).__name__}")
+        return of_size(rle.from_coco(segmentation), height, width)
+    if not isinstance(segmentation, list | tuple):
+        raise ValueError(f"a mask that is {type(segmentation).__name__}" if segmentation is not None else "no mask")
+    encoded = [piece for piece in segmentation if isinstance(piece, Mapping)]
+    if not encoded:
+        return polygons_to_rle(segmentation, height, width, note)
+    masks = [of_size(rle.from_coco(piece), height, width) for piece in encoded]
+    rings = [piece for piece in segmentation if not isinstance(piece, Mapping)]
+    return union([*masks, polygons_to_rle(rings, height, width, note)] if rings else masks)
 
 
-def run_lengths(segmentation: Any) -> RLE:
-    """Run lengths `{"size": [height, width], "counts": ...}` as they are; the size is their own.
+def of_size(mask: RLE, height: int, width: int) -> RLE:
+    """The mask itself.
 
     Raises:
-        ValueError: if it is not that.
+        ValueError: if it is not that of a photograph of this size.
     """
-    if not isinstance(segmentation, Mapping):
-        raise ValueError(f"a mask that is {type(segmentation).__name__}")
-    try:
-        height, width = (int(side) for side in segmentation["size"])
-        counts = segmentation["counts"]
-    except (KeyError, TypeError, ValueError):
-        raise ValueError("a mask without size and counts") from None
-    if height <= 0 or width <= 0:
-        raise ValueError("a mask of no size")
-    if isinstance(counts, list):
-        runs = np.asarray(counts)
-        if runs.ndim != 1 or not len(runs) or not np.issubdtype(runs.dtype, np.integer):
-            raise ValueError("a mask whose counts are not run lengths")
-        if (runs < 0).any() or int(runs.sum()) != height * width:
-            raise ValueError(_NOT_FILLED)
-        return _rle(coco_mask.frPyObjects({"size": [height, width], "counts": counts}, height, width))
-    counts = counts.decode("ascii", "replace") if isinstance(counts, bytes) else counts
-    if not isinstance(counts, str):
-        raise ValueError("a mask without size and counts")
-    found = RLE(height, width, counts)
-    try:
-        rle.run_lengths(found)
-    except ValueError:
-        raise ValueError(_NOT_FILLED) from None
-    return found
+    if (mask.height, mask.width) == (height, width):
+        return mask
+    if (mask.height, mask.width) == (width, height):
+        raise ValueError("a mask that is turned: its height is its photograph's width")
+    raise ValueError("a mask of another size than its photograph")
 
 
 def union(masks: Sequence[RLE]) -> RLE:
@@ -209,7 +196,8 @@ def union(masks: Sequence[RLE]) -> RLE:
         raise ValueError("no mask")
     if len({(mask.height, mask.width) for mask in masks}) > 1:
         raise ValueError("masks of different sizes")
-    return _merge([{"size": [mask.height, mask.width], "counts": mask.counts.encode("ascii")} for mask in masks])
+    merged = coco_mask.merge([{"size": [mask.height, mask.width], "counts": mask.counts} for mask in masks])
+    return RLE(masks[0].height, masks[0].width, merged["counts"].decode("ascii"))
 
 
 def visible(mask: RLE) -> RLE:
@@ -221,27 +209,3 @@ def visible(mask: RLE) -> RLE:
     if not rle.area(mask):
         raise ValueError("an empty mask")
     return mask
-
-
-def _check_polygon(polygon: Any, height: int, width: int) -> None:
-    if not isinstance(polygon, list | tuple):
-        raise ValueError("a polygon that is not a list of numbers")
-    if len(polygon) < 6 or len(polygon) % 2:
-        raise ValueError("a polygon of fewer than three points")
-    try:
-        points = np.asarray(polygon, np.float64).reshape(-1, 2)
-    except (TypeError, ValueError):
-        raise ValueError("a polygon that is not a list of numbers") from None
-    # The rasteriser takes memory for every step of an edge, inside the frame or not.
-    size = np.array([width, height])
-    if not ((points >= -size) & (points <= 2 * size)).all():
-        raise ValueError("a polygon far outside the photograph")
-
-
-def _merge(encoded: list[dict[str, Any]]) -> RLE:
-    return _rle(coco_mask.merge(encoded))
-
-
-def _rle(encoded: Mapping[str, Any]) -> RLE:
-    height, width = encoded["size"]
-    return RLE(int(height), int(width), encoded["counts"].decode("ascii"))

@@ -16,27 +16,22 @@ Source: https://github.com/dvlab-research/LISA#dataset
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from engine.errors import UsageError
+from engine.json_file import read_json
 from engine.masks.rle import decode, encode
 from engine.records import RLE
 from engine.text.prompts import Families, Task
-from trainer.data.formats.asking import Photograph, Questions, Target
+from trainer.data.formats.asking import Questions, Target
 from trainer.data.formats.base import Format, Skipped
-from trainer.data.formats.reading import (
-    field,
-    json_list,
-    polygons_to_rle,
-    read_json,
-    size_below,
-    skipping,
-    texts,
-    visible,
-)
+from trainer.data.formats.photographs import Photograph, Photographs
+from trainer.data.formats.polygons import Note, ignore, polygons_to_rle
+from trainer.data.formats.reading import field, flag, json_list, skipping, texts, visible
 from trainer.data.record import Record
 
 _ANSWER = "the target"
@@ -44,7 +39,7 @@ _ANSWER = "the target"
 
 def _read(source: Path, families: Families, skipped: Skipped) -> Iterator[Record]:
     explanations = _explanations(source / "explanatory" / "train.json", skipped)
-    questions = Questions(families, skipped)
+    questions, photographs = Questions(families, skipped), Photographs(source, skipped)
     folder = source / "train"
     if not folder.is_dir():
         raise UsageError(f"{folder}: no such folder")
@@ -52,8 +47,10 @@ def _read(source: Path, families: Families, skipped: Skipped) -> Iterator[Record
         entry = read_json(path, encoding="cp1252")
         with skipping(skipped, path.name):
             name = path.with_suffix(".jpg").name
-            photograph = Photograph(f"train/{name}", *size_below(folder, name))
-            yield from _ask(photograph, entry, explanations.get(name, ("", "")), path.name, questions)
+            photograph = photographs.find("train", name, path.name, size=(None, None))
+            if photograph:
+                note = partial(skipped.remark, path.name)
+                yield from _ask(photograph, entry, explanations.get(name, ("", "")), path.name, questions, note)
 
 
 def _explanations(path: Path, skipped: Skipped) -> dict[str, tuple[str, str]]:
@@ -66,12 +63,12 @@ def _explanations(path: Path, skipped: Skipped) -> dict[str, tuple[str, str]]:
 
 
 def _ask(
-    photograph: Photograph, entry: Any, explanation: tuple[str, str], where: str, questions: Questions
+    photograph: Photograph, entry: Any, explanation: tuple[str, str], where: str, questions: Questions, note: Note
 ) -> Iterator[Record]:
-    target, _ = regions(field(entry, "shapes", list), photograph.height, photograph.width)
+    target, _ = regions(field(entry, "shapes", list), photograph.height, photograph.width, note)
     mask = visible(target)
     asked = texts(entry, "text")
-    if not field(entry, "is_sentence", object):
+    if not flag(entry, "is_sentence"):
         for index, text in enumerate(asked):
             phrase = text.strip().rstrip(".").lower()
             yield from questions.ask(
@@ -91,18 +88,29 @@ def _ask(
         yield from questions.ask(photograph, Task.REASONING, parts, source=f"{where}: text {index}", label=text)
 
 
-def regions(shapes: list[Any], height: int, width: int) -> tuple[RLE, RLE]:
+def regions(shapes: list[Any], height: int, width: int, note: Note = ignore) -> tuple[RLE, RLE]:
     """The target and the undecided pixels of the shapes of a photograph; either may be empty.
 
+    Args:
+        note: told why a shape is left out.
+
     Raises:
-        ValueError: if they are not shapes of a file of ReasonSeg.
+        ValueError: if they are not shapes of a file of ReasonSeg, or none of them is good.
     """
-    drawn = []
+    drawn: list[tuple[np.ndarray, bool]] = []
+    faults: list[str] = []
     for shape in shapes:
         label = field(shape, "label", str).lower()
         if label != "flag":
             polygon = _polygon(field(shape, "points", list))
-            drawn.append((decode(polygons_to_rle([polygon], height, width)), "ignore" not in label))
+            try:
+                drawn.append((decode(polygons_to_rle([polygon], height, width)), "ignore" not in label))
+            except ValueError as error:
+                faults.append(str(error))
+    if faults and not drawn:
+        raise ValueError(faults[0])
+    for fault in faults:
+        note(f"{fault}; the other shapes are used")
     masks = np.zeros((2, height, width), np.bool_)
     for pixels, counts in sorted(drawn, key=lambda one: -np.count_nonzero(one[0])):
         masks[:, pixels] = [[counts], [not counts]]

@@ -33,7 +33,7 @@ def _read(root: Path, families: Families, skipped: Skipped) -> Iterator[Record]:
     talks = Talks(families, skipped)
     # So that the expressions about a photograph follow each other.
     images = sorted(data.images, key=lambda image: image.file_name)
-    for photograph, image, found, source in annotated(root, data, images, folder, "no box", skipped):
+    for photograph, image, found, source in annotated(root, data, images, folder, "no box", skipped, drawn=True):
         for annotation in found:
             text = annotation.raw.get("caption", image.raw.get("caption"))
             yield from talks.region(photograph, annotation.raw.get("bbox"), text, f"{source}: {annotation.id}")

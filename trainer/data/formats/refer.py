@@ -18,16 +18,18 @@ Link: https://github.com/lichengunc/refer
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from engine.errors import UsageError
 from engine.text.prompts import Families, Task
-from trainer.data.formats.asking import Photograph, Questions, Target
+from trainer.data.formats.asking import Questions, Target
 from trainer.data.formats.base import Format, Skipped
-from trainer.data.formats.coco_file import CocoImage, first_of, is_usable, mask_of, read_coco
+from trainer.data.formats.coco_file import CocoImage, first_of, mask_of, read_coco
+from trainer.data.formats.ids import ById, Id, identity
+from trainer.data.formats.photographs import Photographs
 from trainer.data.formats.safe_pickle import read_pickle
 from trainer.data.record import Record
 
@@ -38,7 +40,7 @@ TRAIN2014 = ("images/mscoco/images/train2014", "images/train2014")
 _SAIAPR = ("images/saiapr_tc-12",)
 
 
-def by_image(refs: Any, name: str, images: Sequence[CocoImage], skipped: Skipped) -> Iterator[tuple[CocoImage, dict]]:
+def by_image(refs: Any, name: str, images: ById[CocoImage], skipped: Skipped) -> Iterator[tuple[CocoImage, dict]]:
     """The references of the split `train`, those of a photograph together; all others are noted.
 
     Args:
@@ -47,28 +49,29 @@ def by_image(refs: Any, name: str, images: Sequence[CocoImage], skipped: Skipped
         images: of the instances beside it.
 
     Raises:
-        UsageError: if it is not a list of references; names the entry.
+        UsageError: if it is not a list of references.
     """
     if not isinstance(refs, list):
         raise UsageError(f"{name}: a list of references was expected, not {type(refs).__name__}")
-    known = {image.id: image for image in images}
-    found: dict[Any, list[dict]] = {}
+    found: dict[Id, tuple[CocoImage, list[dict]]] = {}
     for number, ref in enumerate(refs):
         missing = _missing(ref)
         if missing:
-            raise UsageError(f"{name}: reference {number}: {missing}")
+            skipped.add(f"{name}: reference {number}", missing)
+            continue
         source = f"{name}: ref {ref['ref_id']}"
+        image = images.get(ref["image_id"])
         if ref["split"] != "train":
             skipped.add(source, f"of the split {ref['split']}")
-        elif ref["image_id"] not in known:
+        elif image is None:
             skipped.add(source, "its image is not in instances.json")
         elif not sentences(ref):
             skipped.add(source, "no sentence")
         else:
-            found.setdefault(ref["image_id"], []).append(ref)
-    for image_id, group in found.items():
+            found.setdefault(image.id, (image, []))[1].append(ref)
+    for image, group in found.values():
         for ref in group:
-            yield known[image_id], ref
+            yield image, ref
 
 
 def sentences(ref: Mapping[str, Any]) -> list[str]:
@@ -79,15 +82,17 @@ def sentences(ref: Mapping[str, Any]) -> list[str]:
 def _missing(ref: Any) -> str:
     """What keeps an entry from being a reference; empty if nothing does."""
     if not isinstance(ref, dict):
-        return f"{type(ref).__name__}, not a reference"
+        return "not a reference"
     for key in ("ref_id", "ann_id", "image_id", "split", "sentences"):
         if key not in ref:
             return f"no {key!r}"
-    if not isinstance(ref["image_id"], int | str):
-        return f"'image_id' is {ref['image_id']!r}"
+    if identity(ref["image_id"]) is None:
+        return "'image_id' that is neither a number nor text"
     ids = ref["ann_id"] if isinstance(ref["ann_id"], list) else [ref["ann_id"]]
-    if not all(isinstance(identity, int | str) for identity in ids):
-        return f"'ann_id' is {ref['ann_id']!r}"
+    if any(identity(one) is None for one in ids):
+        return "'ann_id' that is neither a number nor text"
+    if not isinstance(ref["split"], str):
+        return "'split' that is not text"
     said = ref["sentences"]
     if not isinstance(said, list) or not all(isinstance(s, dict) and isinstance(s.get("sent"), str) for s in said):
         return "'sentences' is not a list of sentences with a text 'sent'"
@@ -109,20 +114,20 @@ def _read(
         if other != name and (root / other).exists():
             skipped.add(other, "the same references divided otherwise")
     instances = read_coco(root / folder / "instances.json", skipped)
-    annotations = {entry.id: entry for group in instances.annotations.values() for entry in group}
+    annotations = instances.annotations_by_id()
     images = first_of(root, *photographs)
-    questions = Questions(families, skipped)
-    for image, ref in by_image(read_pickle(root / name), name, instances.images, skipped):
+    questions, finder = Questions(families, skipped), Photographs(root, skipped)
+    for image, ref in by_image(read_pickle(root / name), name, instances.images_by_id(), skipped):
         source = f"{name}: ref {ref['ref_id']}"
-        photograph = Photograph(f"{images}/{image.file_name}", image.height, image.width)
-        annotation = None if isinstance(ref["ann_id"], list) else annotations.get(ref["ann_id"])
-        if annotation is None or annotation.raw["image_id"] != image.id:
-            skipped.add(source, "its object is not in instances.json")
+        annotation = annotations.get(ref["ann_id"])
+        if annotation is None or annotation.image != image.id:
+            skipped.add(source, "its object is not in instances.json, or not under an id of its own")
             continue
-        if not is_usable(root, photograph.path, image.height, image.width, source, skipped):
+        photograph = finder.find(images, image.file_name, source, size=image.size)
+        if photograph is None:
             continue
         try:
-            mask = mask_of(annotation, image)
+            mask = mask_of(annotation, photograph, partial(skipped.remark, source))
         except ValueError as error:
             skipped.add(source, str(error))
             continue

@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from engine.decoding.sequence import Turn
-from engine.errors import UsageError
 from engine.text.grammar import PHRASE_CLOSE, PHRASE_OPEN, SEG
 from engine.text.prompts import IMAGE, REGION, Box, Families, Task, instruction
-from trainer.data.formats.asking import Photograph
 from trainer.data.formats.base import Skipped
-from trainer.data.formats.coco_file import CocoAnnotation, CocoFile, CocoImage, is_usable
-from trainer.data.formats.reading import image_size
+from trainer.data.formats.coco_file import CocoAnnotation, CocoFile, CocoImage
+from trainer.data.formats.photographs import Photograph, Photographs
+from trainer.data.formats.reading import NOT_WHOLE, is_whole
 from trainer.data.record import Record
 
 _TAGS = (PHRASE_OPEN, PHRASE_CLOSE, SEG, IMAGE, REGION)
 
 
 def annotated(
-    root: Path, data: CocoFile, images: Iterable[CocoImage], folder: str, lacking: str, skipped: Skipped
+    root: Path,
+    data: CocoFile,
+    images: Iterable[CocoImage],
+    folder: str,
+    lacking: str,
+    skipped: Skipped,
+    *,
+    drawn: bool,
 ) -> Iterator[tuple[Photograph, CocoImage, Sequence[CocoAnnotation], str]]:
     """The photographs of a COCO-style file that can be used: with their entry, annotations and source.
 
@@ -32,15 +39,17 @@ def annotated(
         folder: of the photographs, below `root`.
         lacking: the reason why one without annotations is left out.
         skipped: gets what can't be used.
+        drawn: whether annotations have places in the photograph, and not only words.
     """
+    photographs = Photographs(root, skipped)
     for image in images:
         source = f"{data.name}: image {image.id}"
         annotations = data.annotations.get(image.id, ())
         if not annotations:
             skipped.add(source, lacking)
             continue
-        photograph = Photograph(f"{folder}/{image.file_name}", image.height, image.width)
-        if is_usable(root, photograph.path, image.height, image.width, source, skipped):
+        photograph = photographs.find(folder, image.file_name, source, size=image.size, drawn=drawn)
+        if photograph:
             yield photograph, image, annotations, source
 
 
@@ -80,6 +89,8 @@ class Talks:
             self._skipped.add(source, "questions and answers are not in pairs")
         elif not all(isinstance(text, str) and text.strip() for text in texts):
             self._skipped.add(source, "no text")
+        elif not all(map(is_whole, texts)):
+            self._skipped.add(source, NOT_WHOLE)
         elif any(tag in text for text in texts for tag in _TAGS):
             self._skipped.add(source, "text that holds a tag of the prompts or answers")
         else:
@@ -90,6 +101,8 @@ class Talks:
     def _answer(self, photograph: Photograph, task: Task, text: Any, box: Box | None, source: str) -> Iterator[Record]:
         if not isinstance(text, str) or not text.strip():
             self._skipped.add(source, "no text")
+        elif not is_whole(text):
+            self._skipped.add(source, NOT_WHOLE)
         elif any(tag in text for tag in _TAGS):
             self._skipped.add(source, "text that holds a tag of the prompts or answers")
         else:
@@ -106,12 +119,18 @@ def box_of(corners: Any, photograph: Photograph) -> Box:
     Raises:
         ValueError: if that is nothing, or these are not four numbers.
     """
+    wrong = "a box that is not four numbers"
     if not isinstance(corners, list | tuple) or len(corners) != 4:
-        raise ValueError("a box that is not four numbers")
-    if not all(isinstance(value, int | float) for value in corners):
-        raise ValueError("a box that is not four numbers")
-    left, top, width, height = corners
-    right, bottom = left + width, top + height
+        raise ValueError(wrong)
+    if not all(isinstance(value, int | float) and not isinstance(value, bool) for value in corners):
+        raise ValueError(wrong)
+    try:
+        left, top, width, height = (float(value) for value in corners)
+        right, bottom = left + width, top + height
+        if not all(map(math.isfinite, (left, top, right, bottom))):
+            raise ValueError(wrong)
+    except OverflowError:  # a number of hundreds of digits
+        raise ValueError(wrong) from None
     try:
         return Box(
             left=max(0.0, left / photograph.width),
@@ -121,15 +140,3 @@ def box_of(corners: Any, photograph: Photograph) -> Box:
         )
     except ValueError:
         raise ValueError("a box without area inside the photograph") from None
-
-
-def find_photograph(root: Path, paths: Sequence[str], source: str, skipped: Skipped) -> Photograph | None:
-    """The first of these paths below `root` at which there is a photograph, with its size; None is noted."""
-    for path in paths:
-        try:
-            height, width = image_size(root / path)
-        except UsageError:
-            continue
-        return Photograph(path, height, width)
-    skipped.add(source, "its photograph is missing or broken")
-    return None

@@ -11,54 +11,69 @@ Link: https://homes.cs.washington.edu/~ranjay/visualgenome/api.html
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from engine.errors import UsageError
 from engine.text.prompts import Families, Task
-from trainer.data.formats.asking import Photograph
 from trainer.data.formats.base import Format, Skipped
-from trainer.data.formats.coco_file import first_of, is_usable
-from trainer.data.formats.reading import json_list
+from trainer.data.formats.coco_file import first_of
+from trainer.data.formats.ids import ById, Id, identity
+from trainer.data.formats.photographs import Photographs
+from trainer.data.formats.reading import field, integer, json_list, skipping
 from trainer.data.formats.talk import Talks
 from trainer.data.record import Record
 
 _REGIONS, _IMAGES = "region_descriptions.json", "image_data.json"
 
 
+@dataclass(frozen=True, slots=True)
+class _Image:
+    """Where a photograph lies below the root, and the size that it should have."""
+
+    folder: str
+    name: str
+    height: int
+    width: int
+
+
 def _read(root: Path, families: Families, skipped: Skipped) -> Iterator[Record]:
-    photographs = _photographs(root / _IMAGES, first_of(root, "VG_100K", "images"))
-    talks = Talks(families, skipped)
-    for number, entry in enumerate(json_list(root / _REGIONS)):
-        where = f"{_REGIONS}: entry {number}"
+    images = _images(root / _IMAGES, first_of(root, "VG_100K", "images"), skipped)
+    talks, photographs = Talks(families, skipped), Photographs(root, skipped)
+    for place, entry in enumerate(json_list(root / _REGIONS)):
+        where = f"{_REGIONS}: entry {place}"
         regions = entry.get("regions") if isinstance(entry, dict) else None
         if not isinstance(regions, list) or not all(isinstance(region, dict) for region in regions):
-            raise UsageError(f"{root / _REGIONS}: entry {number}: no list 'regions'")
+            skipped.add(where, "no list 'regions'")
+            continue
         if not regions:
             skipped.add(where, "no regions")
             continue
-        identity = entry.get("id", regions[0].get("image_id"))
-        photograph = photographs.get(identity)
-        if photograph is None:
+        image = images.get(entry.get("id", regions[0].get("image_id")))
+        if image is None:
             skipped.add(where, f"its image is not in {_IMAGES}")
-        elif is_usable(root, photograph.path, photograph.height, photograph.width, where, skipped):
+            continue
+        photograph = photographs.find(image.folder, image.name, where, size=(image.height, image.width))
+        if photograph:
             for region in regions:
                 corners = [region.get(key) for key in ("x", "y", "width", "height")]
                 source = f"{_REGIONS}: region {region.get('region_id')}"
                 yield from talks.region(photograph, corners, region.get("phrase"), source)
 
 
-def _photographs(path: Path, folder: str) -> dict[Any, Photograph]:
-    found = {}
-    for number, entry in enumerate(json_list(path)):
-        try:
-            parts = str(entry["url"]).split("/")
+def _images(path: Path, folder: str, skipped: Skipped) -> ById[_Image]:
+    found: list[tuple[Id, _Image]] = []
+    for place, entry in enumerate(json_list(path)):
+        with skipping(skipped, f"{path.name}: entry {place}"):
+            key, url = identity(field(entry, "image_id", object)), field(entry, "url", str)
+            if key is None:
+                raise ValueError("an image without an id")
             # The folders are named in the address.
-            place = "/".join(parts[-2:]) if folder == "VG_100K" else f"{folder}/{parts[-1]}"
-            found[entry["image_id"]] = Photograph(place, int(entry["height"]), int(entry["width"]))
-        except (KeyError, TypeError, ValueError):
-            raise UsageError(f"{path}: entry {number}: not image_id, url, width and height") from None
-    return found
+            *_, above, name = ["", *url.partition("?")[0].split("/")]
+            image = _Image(
+                above if folder == "VG_100K" else folder, name, integer(entry, "height"), integer(entry, "width")
+            )
+            found.append((key, image))
+    return ById(found)
 
 
 FORMATS: tuple[Format, ...] = (

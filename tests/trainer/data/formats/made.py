@@ -56,6 +56,14 @@ def read(name: str, source: Path) -> tuple[list[Record], Skipped]:
     return list(open_format(name).read(source, FAMILIES, skipped)), skipped
 
 
+def noted(skipped: Skipped) -> list[tuple[str, int, tuple[str, ...]]]:
+    """What was left out, without the names that were looked for."""
+    return [
+        (reason, count, tuple(where.partition(" (")[0] for where in examples))
+        for reason, count, examples in skipped.reasons()
+    ]
+
+
 def told(record: Record) -> tuple[str, str]:
     """Question and answer of a record of one turn."""
     (turn,) = record.turns

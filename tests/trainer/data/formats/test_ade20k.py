@@ -60,7 +60,7 @@ def test_photographs_for_validation_are_read_where_they_are_alone(tmp_path: Path
 
 
 def test_bad_files_are_one_clear_line(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"objectInfo150\.txt: no such list of classes"):
+    with pytest.raises(UsageError, match=r"objectInfo150\.txt: no such file"):
         read("ade20k", tmp_path)
     (tmp_path / "objectInfo150.txt").write_text("Idx\tRatio\tTrain\tVal\tName\n1 0.1 wall\n")
     with pytest.raises(UsageError, match=r"objectInfo150\.txt: line 2: not index"):

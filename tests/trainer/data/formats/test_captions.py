@@ -59,8 +59,8 @@ def test_files_laid_out_like_those_of_coco(tmp_path: Path, name: str, file: str,
     assert [told(record)[0] for record in records] == list(FAMILIES[Task.CAPTION])
     stem = Path(file).name
     assert sorted(skipped.reasons()) == [
-        ("its photograph has another size than its annotation says", 1, (f"{stem}: image 4",)),
-        ("its photograph is missing or broken", 1, (f"{stem}: image 3",)),
+        ("its photograph has another size than its annotation says", 1, (f"{stem}: image 4 ({folder}/4.jpg)",)),
+        ("its photograph is not there", 1, (f"{stem}: image 3 ({folder}/3.jpg)",)),
         ("no text", 1, (f"{stem}: image 1: 13",)),
         ("text that holds a tag of the prompts or answers", 1, (f"{stem}: image 1: 16",)),
     ]
@@ -93,7 +93,7 @@ def test_flickr30k_by_its_splits(tmp_path: Path) -> None:
     assert (records[0].height, records[0].width) == (HEIGHT, WIDTH)
     assert sorted(skipped.reasons()) == [
         ("held out by its split", 1, ("dataset_flickr30k.json: 6.jpg",)),
-        ("its photograph is missing or broken", 1, ("dataset_flickr30k.json: 7.jpg",)),
+        ("its photograph is not there", 1, ("dataset_flickr30k.json: 7.jpg (flickr30k-images/7.jpg)",)),
     ]
 
 

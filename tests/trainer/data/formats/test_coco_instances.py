@@ -124,7 +124,61 @@ def test_photographs_and_files_that_are_not_there(tmp_path: Path) -> None:
     (tmp_path / "images" / "7.jpg").unlink()
     records, skipped = read("coco-instances", tmp_path)
     assert not records
-    assert skipped.reasons() == [("its photograph is missing or broken", 1, ("instances.json: image 7",))]
+    assert skipped.reasons() == [("its photograph is not there", 1, ("instances.json: image 7 (images/7.jpg)",))]
+
+
+def test_two_categories_of_one_name_are_one_class_and_not_denied(tmp_path: Path) -> None:
+    names = [
+        {"id": 1, "name": "fish"},
+        {"id": 2, "name": "Fish"},
+        {"id": 3, "name": "tv"},
+        {"id": 4, "name": "television"},
+    ]
+    found = [
+        annotation(1, 7, 1, segmentation=rle(LEFT)),
+        annotation(2, 7, 2, segmentation=rle(RIGHT)),
+        annotation(3, 8, 3, segmentation=rle(LEFT)),
+        annotation(4, 8, 4, segmentation=rle(RIGHT)),
+        annotation(5, 9, 2, segmentation=rle(LEFT)),
+        annotation(6, 10, 4, segmentation=rle(LEFT)),
+    ]
+    make(tmp_path, found, (7, 8, 9, 10))
+    images = [image(number) for number in (7, 8, 9, 10)]
+    write(tmp_path / "instances.json", {"images": images, "categories": names, "annotations": found})
+    records, _ = read("coco-instances", tmp_path)
+    answers = {(record.image, told(record)[1]): record for record in records}
+    assert same(answers["images/7.jpg", "<p> fish </p> [SEG]"], LEFT | RIGHT)  # the class list
+    assert same(answers["images/7.jpg", "<p> fishes </p> [SEG] [SEG]"], LEFT, RIGHT)
+    assert same(answers["images/8.jpg", "<p> televisions </p> [SEG] [SEG]"], LEFT, RIGHT)
+    denied = {(record.image, told(record)[1]) for record in records if not record.masks}
+    assert denied
+    for photo, answer in denied:
+        assert ("fish" in answer) == (photo in ("images/8.jpg", "images/10.jpg"))
+        assert ("television" in answer) == (photo in ("images/7.jpg", "images/9.jpg"))
+
+
+def test_ids_of_captions_may_be_written_otherwise(tmp_path: Path) -> None:
+    make(tmp_path, STREET)
+    texts = [{"id": 1, "image_id": "7", "caption": "A bus."}]
+    write(tmp_path / "captions.json", {"images": [image(7) | {"id": "7"}], "annotations": texts})
+    records, skipped = read("coco-instances", tmp_path)
+    assert [told(record)[1] for record in records if record.task is Task.CAPTION] == ["A bus."]
+    assert not skipped.total
+
+
+def test_objects_need_names(tmp_path: Path) -> None:
+    make(tmp_path, STREET)
+    write(tmp_path / "instances.json", {"images": [image(7)], "annotations": STREET})
+    with pytest.raises(UsageError, match=r"instances\.json: not a COCO file: no list 'categories'"):
+        read("coco-instances", tmp_path)
+
+
+def test_a_photograph_whose_size_is_not_said_has_that_of_the_photograph(tmp_path: Path) -> None:
+    make(tmp_path, STREET)
+    unsized = {"id": 7, "file_name": "7.jpg"}
+    write(tmp_path / "instances.json", {"images": [unsized], "categories": CATEGORIES, "annotations": STREET})
+    records, skipped = read("coco-instances", tmp_path)
+    assert same(records[0], BUS, LEFT | RIGHT) and not skipped.total
 
 
 def test_real_photographs(data_root: Path) -> None:

@@ -59,7 +59,7 @@ def test_how_classes_are_spoken_of(name: str, words: str) -> None:
 
 
 def test_bad_files_are_one_clear_line(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"labels\.txt: no such list of classes"):
+    with pytest.raises(UsageError, match=r"labels\.txt: no such file"):
         read("coco-stuff", tmp_path)
     (tmp_path / "labels.txt").write_text("0: unlabeled\nperson\n")
     with pytest.raises(UsageError, match=r"labels\.txt: line 2: not `number: name`"):

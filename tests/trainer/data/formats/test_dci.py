@@ -13,7 +13,7 @@ from PIL import Image
 
 from engine.errors import UsageError
 from engine.text.prompts import FAMILIES, Task
-from tests.trainer.data.formats.made import HEIGHT, WIDTH, box, photograph, read, same, told, write
+from tests.trainer.data.formats.made import HEIGHT, WIDTH, box, noted, photograph, read, same, told, write
 
 HOUSE, DOOR, KNOB, TREE = box(0, 0, 10, 9), box(4, 2, 10, 5), box(7, 4, 8, 5), box(1, 12, 11, 18)
 
@@ -112,7 +112,7 @@ def test_what_a_bad_region_holds_goes_to_the_region_around_it(tmp_path: Path) ->
         ({"outer_mask": png(box(0, 0, 0, 0))}, "an empty mask"),
         ({"label": " "}, "a mask without a label"),
         ({"label": None}, "'label' that is not str"),
-        ({"parent": "root"}, "no number 'parent'"),
+        ({"parent": "root"}, "'parent' that is not a whole number"),
         ({"parent": 77}, "a mask whose parent is not there"),
         ({"parent": 2}, "a mask whose parent is not there"),
     ],
@@ -127,7 +127,7 @@ def test_a_region_that_cannot_be_used_is_named(tmp_path: Path, change: dict[str,
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"image": "gone.jpg"}, "its photograph is missing or broken"),
+        ({"image": "gone.jpg"}, "its photograph is not there"),
         ({"mask_data": []}, "'mask_data' that is not dict"),
         ({"short_caption": None}, "'short_caption' that is not str"),
     ],
@@ -136,7 +136,7 @@ def test_an_entry_that_cannot_be_used_is_named(tmp_path: Path, change: dict[str,
     make(tmp_path, entry(**change))
     records, skipped = read("dci", tmp_path)
     assert all(record.task is Task.CAPTION for record in records)
-    assert skipped.reasons() == [(reason, 1, ("sa_1.json",))]
+    assert noted(skipped) == [(reason, 1, ("sa_1.json",))]
 
 
 def test_only_the_training_split_is_read_where_splits_are_listed(tmp_path: Path) -> None:

@@ -109,7 +109,7 @@ def test_what_has_no_mask_is_noted(tmp_path: Path) -> None:
     assert [told(record)[1] for record in records] == ["a white boat on <p> the sea </p> [SEG]", "a calm day"]
     assert set(skipped.reasons()) == {
         ("a phrase without a mask", 2, ("sa_1.json: objects 0", "sa_1.json: short_captions 0")),
-        ("a mask whose counts do not fill it", 1, ("sa_1.json: floating_objects 0",)),
+        ("counts that end before they fill the mask", 1, ("sa_1.json: floating_objects 0",)),
     }
 
 
@@ -133,7 +133,7 @@ def test_a_missing_photograph_is_noted(tmp_path: Path) -> None:
     write(tmp_path / "annotations/sa_2.json", {"sa_2.jpg": entry()})
     records, skipped = read("grand", tmp_path)
     assert not records
-    assert skipped.reasons() == [("its photograph is missing or broken", 1, ("sa_2.json",))]
+    assert skipped.reasons() == [("its photograph is not there", 1, ("sa_2.json (images/sa_2.jpg)",))]
 
 
 def test_missing_and_broken_files_are_named(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from tests.trainer.data.formats.made import (
     TAGGED,
     WIDTH,
     box,
+    noted,
     photograph,
     polygon,
     read,
@@ -85,7 +86,7 @@ def test_a_phrase_that_cannot_be_used_is_noted_and_the_others_stay(tmp_path: Pat
         (human(groundings={}), "no phrase with a mask"),
         (human(groundings=[]), "'groundings' that is not dict"),
         ({"file_name": "sa_1.jpg"}, "no 'caption'"),
-        (human(file_name="gone.jpg"), "its photograph is missing or broken"),
+        (human(file_name="gone.jpg"), "its photograph is not there"),
         (human(caption="A man [SEG] walks his dog, and the dog runs."), TAGGED),
         (
             human(groundings={
@@ -101,7 +102,7 @@ def test_an_entry_that_cannot_be_used_is_counted_and_named(tmp_path: Path, entry
     photograph(tmp_path / "GranDf_HA_images/train/sa_1.jpg")
     records, skipped = read("grandf-human", tmp_path)
     assert len(records) == 1
-    assert skipped.reasons() == [(reason, 1, ("GranDf_HA_GCG_train.json: entry 1",))]
+    assert noted(skipped) == [(reason, 1, ("GranDf_HA_GCG_train.json: entry 1",))]
 
 
 def refs(**changes: Any) -> dict[str, Any]:
@@ -133,7 +134,7 @@ def test_refs_of_refcocog_are_found_in_the_caption(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("entry", "reason"),
     [
-        (refs(img_file_name="gone.jpg"), "its photograph is missing or broken"),
+        (refs(img_file_name="gone.jpg"), "its photograph is not there"),
         (refs(refs=[]), "no phrase with a mask"),
         ({}, "an entry that is not an object of one image"),
     ],
@@ -143,7 +144,7 @@ def test_an_entry_of_refcocog_that_cannot_be_used_is_named(tmp_path: Path, entry
     photograph(tmp_path / "coco_2014/train2014/COCO_train2014_000000000001.jpg")
     records, skipped = read("grandf-refcocog", tmp_path)
     assert not records
-    assert skipped.reasons() == [(reason, 1, ("RefCOCOg_GCG_train.json: entry 0",))]
+    assert noted(skipped) == [(reason, 1, ("RefCOCOg_GCG_train.json: entry 0",))]
 
 
 def flickr(annotations: list[dict[str, Any]], caption: str = "Two dogs chase a man.") -> dict[str, Any]:
@@ -185,7 +186,7 @@ def test_objects_of_flickr_that_cannot_be_used_are_counted_and_named(tmp_path: P
         ("an object marked to be ignored", 1, (f"{image} 1",)),
         ("a range outside its caption", 1, (f"{image} 2",)),
         ("an object without a phrase", 1, (f"{image} 3",)),
-        ("'sam_mask' that is not dict", 1, (f"{image} 4",)),
+        ("a mask that is not an object with size and counts", 1, (f"{image} 4",)),
         ("no 'image_id'", 1, ("flickr_mergedGT_GCG_train.json: annotation 5",)),
     }
 

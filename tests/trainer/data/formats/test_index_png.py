@@ -83,14 +83,14 @@ def test_the_list_of_classes_may_lie_above(tmp_path: Path) -> None:
     records, _ = read("index-png", tmp_path / "train")
     assert len(records) == 4
     (tmp_path / "classes.txt").unlink()
-    with pytest.raises(UsageError, match=r"classes\.txt: no such list of classes"):
+    with pytest.raises(UsageError, match=r"classes\.txt: no such file"):
         read("index-png", tmp_path / "train")
 
 
 def test_photographs_that_can_not_be_used_are_named(tmp_path: Path) -> None:
     put(tmp_path, "strange", np.full((12, 20), 9, np.uint8))
     put(tmp_path, "blank", np.full((12, 20), 3, np.uint8))
-    put(tmp_path, "colours", np.zeros((12, 20, 3), np.uint8))
+    put(tmp_path, "colours", np.full((12, 20, 3), (1, 1, 0), np.uint8))
     put(tmp_path, "size", STREET)
     photograph(tmp_path / "images" / "size.jpg", 20, 12)
     put(tmp_path, "broken", STREET)
@@ -104,11 +104,71 @@ def test_photographs_that_can_not_be_used_are_named(tmp_path: Path) -> None:
         "a value that has no class": "labels/strange.png",
         "no class in it": "labels/blank.png",
         "a picture of labels with more than one number per pixel": "labels/colours.png",
-        "its photograph has another size than its annotation says": "labels/size.png",
-        "a picture of labels that can't be read": "labels/broken.png",
-        "no picture of labels": "labels/alone.png",
+        "its photograph is turned against its annotation: the width of one is the height of the other": (
+            "labels/size.png (images/size.jpg)"
+        ),
+        "a picture of labels that can't be read: not a JPEG, PNG, WebP, BMP, TIFF or GIF picture, or damaged": (
+            "labels/broken.png"
+        ),
+        "the picture of labels is not there": "labels/alone.png",
         "no photograph of this name": "labels/gone.png",
     }
+
+
+def test_classes_of_one_name_are_one(tmp_path: Path) -> None:
+    other = np.full((12, 20), 1, np.uint8)
+    for name, index in (("a", STREET), ("b", np.where(STREET == 0, 2, STREET).astype(np.uint8)), ("c", other)):
+        put(tmp_path, name, index, "sky\nroad\nSky\nunlabelled\n")
+    records, skipped = read("index-png", tmp_path)
+    lists = [record for record in records if record.task is Task.SEMANTIC]
+    assert [told(record)[1] for record in lists] == ["<p> sky </p> [SEG], <p> road </p> [SEG]"] * 2 + [
+        "<p> road </p> [SEG]"
+    ]
+    assert same(lists[0], SKY | CAR, ROAD) and same(lists[1], SKY | CAR, ROAD)
+    denied = [record for record in records if not record.masks]
+    assert denied and {record.image for record in denied} == {"images/c.jpg"}
+    assert skipped.total == 0
+
+
+def test_labels_of_turned_photographs(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    for name, orientation, own in (("stored", 6, 1), ("both", 6, 6), ("half", 3, 1), ("own", 1, 3)):
+        put(tmp_path, name, STREET)
+        exif[0x0112] = orientation
+        Image.new("RGB", (20, 12)).save(tmp_path / f"images/{name}.jpg", exif=exif)
+        exif[0x0112] = own
+        Image.fromarray(STREET).save(tmp_path / f"labels/{name}.png", exif=exif)
+    records, skipped = read("index-png", tmp_path)
+    lists = {record.image: record for record in records if record.task is Task.SEMANTIC}
+    # Turned as their photograph, they fit.
+    turned = [np.ascontiguousarray(np.rot90(mask, -1)) for mask in (SKY, ROAD, CAR)]
+    assert same(lists["images/both.jpg"], *turned)
+    assert same(lists["images/half.jpg"], SKY, ROAD, CAR)
+    assert same(lists["images/own.jpg"], *(mask[::-1, ::-1] for mask in (SKY, ROAD, CAR)))
+    ((reason, _, where),) = skipped.reasons()
+    assert "turned by its EXIF orientation" in reason and where == ("labels/stored.png (images/stored.jpg)",)
+    remarks = {remark.partition(":")[0]: where for remark, _, where in skipped.remarks()}
+    assert remarks == {
+        "a picture of labels with an EXIF orientation": ("labels/both.png", "labels/own.png"),
+        "a photograph with an EXIF orientation": ("images/half.jpg",),
+    }
+
+
+def test_names_in_another_form_of_unicode(tmp_path: Path) -> None:
+    put(tmp_path, "x", STREET)
+    composed, decomposed = "M\u00fcller", "Mu\u0308ller"
+    (tmp_path / "images/x.jpg").rename(tmp_path / f"images/{composed}.jpg")
+    (tmp_path / "labels/x.png").rename(tmp_path / f"labels/{decomposed}.PNG")
+    records, skipped = read("index-png", tmp_path)
+    assert records[0].image == f"images/{composed}.jpg" and skipped.total == 0
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_the_list_of_classes_may_come_from_windows(tmp_path: Path, encoding: str) -> None:
+    put(tmp_path, "a", STREET)
+    (tmp_path / "classes.txt").write_bytes("sky\r\nroad\r\nt\u00e9l\u00e9\r\nunlabelled\r\n".encode(encoding))
+    records, _ = read("index-png", tmp_path)
+    assert told(records[0])[1] == "<p> sky </p> [SEG], <p> road </p> [SEG], <p> t\u00e9l\u00e9 </p> [SEG]"
 
 
 def test_missing_folders_are_one_clear_line(tmp_path: Path) -> None:
@@ -120,7 +180,7 @@ def test_missing_folders_are_one_clear_line(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"images: no such folder"):
         read("index-png", tmp_path)
     (tmp_path / "classes.txt").write_text("\n")
-    with pytest.raises(UsageError, match=r"classes\.txt: no class in it"):
+    with pytest.raises(UsageError, match=r"classes\.txt: it is empty"):
         read("index-png", tmp_path)
 
 

@@ -41,7 +41,7 @@ def test_talks_without_the_place_of_the_image(tmp_path: Path) -> None:
     assert record.turns == (Turn("What is grey?", "All of it."), Turn("Why?", "It was made so."))
     file = "llava_instruct_150k.json"
     assert sorted(skipped.reasons()) == [
-        ("its photograph is missing or broken", 1, (f"{file}: entry 1",)),
+        ("its photograph is not there", 1, (f"{file}: entry 1 (train2017/1.jpg)",)),
         ("not an image and a talk of human and gpt in turn", 2, (f"{file}: entry 3", f"{file}: entry 4")),
         ("questions and answers are not in pairs", 1, (f"{file}: entry 2",)),
         ("text that holds a tag of the prompts or answers", 1, (f"{file}: entry 5",)),

@@ -12,7 +12,7 @@ import pytest
 
 from engine.errors import UsageError
 from engine.text.prompts import FAMILIES, PUBLIC, Task
-from tests.trainer.data.formats.made import HEIGHT, TAGGED, WIDTH, box, photograph, read, rle, same, told, write
+from tests.trainer.data.formats.made import HEIGHT, TAGGED, WIDTH, box, noted, photograph, read, rle, same, told, write
 from trainer.data.formats import open_format
 from trainer.data.formats.base import Skipped
 
@@ -122,7 +122,7 @@ def test_only_the_training_split_is_read_where_it_is_listed(tmp_path: Path) -> N
         (root(man_1=keyed("man", box(0, 0, 0, 0))), "an empty mask"),
         (root(man_1=keyed("man", box(0, 0, 2, 2, 5, 5))), "masks of different sizes"),
         (root(gcg_caption="[SEG] <man_1>man</man_1> <dog_1>dog</dog_1>"), TAGGED),
-        (root(file_name="gone.jpg"), "its photograph is missing or broken"),
+        (root(file_name="gone.jpg"), "its photograph is not there"),
         ("text", "an entry that is not an object"),
     ],
 )  # fmt: skip
@@ -131,7 +131,7 @@ def test_what_cannot_be_used_is_counted_and_named(tmp_path: Path, node: Any, rea
     photograph(tmp_path / "images/sa_1.jpg")
     records, skipped = read("mgsc", tmp_path)
     assert [record.source for record in records] == ["sa_1.json: node 1"]
-    assert skipped.reasons() == [(reason, 1, ("sa_1.json: node 0",))]
+    assert noted(skipped) == [(reason, 1, ("sa_1.json: node 0",))]
 
 
 def test_a_photograph_of_another_size_is_noted(tmp_path: Path) -> None:
@@ -139,9 +139,9 @@ def test_a_photograph_of_another_size_is_noted(tmp_path: Path) -> None:
     photograph(tmp_path / "images/sa_1.jpg", WIDTH, HEIGHT)
     records, skipped = read("mgsc", tmp_path)
     assert not records
-    assert skipped.reasons() == [
-        ("its photograph has another size than its annotation says", 1, ("sa_1.json: node 0",))
-    ]
+    ((reason, _, where),) = skipped.reasons()
+    assert reason.startswith("its photograph is turned against its annotation")
+    assert where == ("sa_1.json: node 0 (images/sa_1.jpg)",)
 
 
 def test_missing_and_broken_files_are_named(tmp_path: Path) -> None:

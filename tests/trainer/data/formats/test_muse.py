@@ -14,6 +14,7 @@ from tests.trainer.data.formats.made import (
     TAGGED,
     WIDTH,
     box,
+    noted,
     photograph,
     polygon,
     read,
@@ -125,9 +126,9 @@ def test_a_question_that_cannot_be_used_is_named_and_the_others_stay(
     ("broken", "reason"),
     [
         (entry(ASKED, questions=None), "no 'questions'"),
-        (entry(ASKED, height="12"), "'height' that is not int"),
+        (entry(ASKED, height="12.5"), "'height' that is not a whole number"),
         (entry(ASKED, height=HEIGHT + 1), "its photograph has another size than its annotation says"),
-        (entry(ASKED, file_name="gone.jpg"), "its photograph is missing or broken"),
+        (entry(ASKED, file_name="gone.jpg"), "its photograph is not there"),
         (entry(ASKED, file_name=None), "no 'coco_url'"),
     ],
 )
@@ -135,7 +136,7 @@ def test_an_entry_that_cannot_be_used_is_named(tmp_path: Path, broken: Any, reas
     make(tmp_path, broken, entry(ASKED))
     records, skipped = read("muse", tmp_path)
     assert [record.source for record in records] == ["MUSE_train.json: entry 1: question 0"]
-    assert skipped.reasons() == [(reason, 1, ("MUSE_train.json: entry 0",))]
+    assert noted(skipped) == [(reason, 1, ("MUSE_train.json: entry 0",))]
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

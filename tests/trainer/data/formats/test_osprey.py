@@ -50,7 +50,7 @@ def test_descriptions_of_regions(root: Path) -> None:
     ]
     file = "osprey_detail_description.json"
     assert sorted(skipped.reasons()) == [
-        ("its photograph is missing or broken", 1, (f"{file}: entry 2",)),
+        ("its photograph is not there", 1, (f"{file}: entry 2 (train2017/000000000008.jpg)",)),
         ("not a description for each region", 1, (f"{file}: entry 1",)),
         ("not a file name, a size, regions and texts", 1, (f"{file}: entry 3",)),
     ]

@@ -145,4 +145,4 @@ def test_photographs_and_files_that_are_not_there(tmp_path: Path) -> None:
     make(tmp_path, MUGS)
     (tmp_path / "train2017/000000000009.jpg").unlink()
     _, skipped = read("paco-lvis", tmp_path)
-    assert [reason for reason, *_ in skipped.reasons()] == ["its photograph is missing or broken"]
+    assert [reason for reason, *_ in skipped.reasons()] == ["its photograph is not there"]

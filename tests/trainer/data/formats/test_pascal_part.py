@@ -82,4 +82,4 @@ def test_photographs_and_files_that_are_not_there(tmp_path: Path) -> None:
     make(tmp_path, annotation(1, 19, PLATE))
     (tmp_path / "VOCdevkit/VOC2010/JPEGImages/2008_000002.jpg").unlink()
     _, skipped = read("pascal-part", tmp_path)
-    assert [reason for reason, *_ in skipped.reasons()] == ["its photograph is missing or broken"]
+    assert [reason for reason, *_ in skipped.reasons()] == ["its photograph is not there"]

@@ -122,7 +122,7 @@ def test_a_missing_photograph_and_a_broken_explanation_are_noted(tmp_path: Path)
     assert not records
     assert set(skipped.reasons()) == {
         ("no 'query'", 1, ("explanatory/train.json: entry 0",)),
-        ("its photograph is missing or broken", 1, ("1_2.json",)),
+        ("its photograph is not there", 1, ("1_2.json (train/1_2.jpg)",)),
     }
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from engine.errors import UsageError
@@ -117,7 +119,10 @@ def test_photographs_stay_together_and_only_train_is_read(tmp_path: Path) -> Non
     assert {reason: where for reason, _, where in skipped.reasons()} == {
         "the same references divided otherwise": ("refcoco/refs(google).p",),
         "of the split testA": ("refcoco/refs(unc).p: ref 3",),
-        "its object is not in instances.json": ("refcoco/refs(unc).p: ref 4", "refcoco/refs(unc).p: ref 7"),
+        "its object is not in instances.json, or not under an id of its own": (
+            "refcoco/refs(unc).p: ref 4",
+            "refcoco/refs(unc).p: ref 7",
+        ),
         "its image is not in instances.json": ("refcoco/refs(unc).p: ref 5",),
         "no sentence": ("refcoco/refs(unc).p: ref 6",),
         "no mask": ("refcoco/refs(unc).p: ref 1",),
@@ -130,7 +135,45 @@ def test_photographs_that_are_not_there_are_noted(tmp_path: Path) -> None:
     (tmp_path / "images/mscoco/images/train2014/COCO_train2014_000000000009.jpg").unlink()
     records, skipped = read("refcoco", tmp_path)
     assert not records
-    assert skipped.reasons() == [("its photograph is missing or broken", 1, ("refcoco/refs(unc).p: ref 0",))]
+    assert skipped.reasons() == [
+        (
+            "its photograph is not there",
+            1,
+            ("refcoco/refs(unc).p: ref 0 (images/mscoco/images/train2014/COCO_train2014_000000000009.jpg)",),
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    "write_ids", [str, float, np.int64, lambda n: f"{n:012}"], ids=["text", "floats", "numpy", "leading zeros"]
+)
+def test_ids_may_be_written_otherwise_than_in_the_instances(tmp_path: Path, write_ids: Any) -> None:
+    make(tmp_path, [ref(0, write_ids(100), write_ids(9), "a") | {"file_name": "x.jpg"}])
+    (record,), skipped = read("refcoco", tmp_path)
+    assert same(record, CUP) and not skipped.total
+
+
+def test_an_object_whose_id_two_have_is_not_guessed(tmp_path: Path) -> None:
+    make(tmp_path, [ref(0, 100, 9, "a"), ref(1, 101, 9, "b")])
+    path = tmp_path / "refcoco/instances.json"
+    content = json.loads(path.read_text())
+    content["annotations"].append(content["annotations"][0] | {"segmentation": [rle(MAN)]})
+    write(path, content)
+    (record,), skipped = read("refcoco", tmp_path)
+    assert record.source.endswith("ref 1")
+    assert skipped.reasons()[0][0] == "its object is not in instances.json, or not under an id of its own"
+
+
+def test_a_ring_that_is_none_is_remarked(tmp_path: Path) -> None:
+    make(tmp_path, [ref(0, 100, 9, "a")])
+    path = tmp_path / "refcoco/instances.json"
+    content = json.loads(path.read_text())
+    content["annotations"][0]["segmentation"].insert(0, [1, 1, 2, 2])
+    write(path, content)
+    (record,), skipped = read("refcoco", tmp_path)
+    assert same(record, CUP)
+    ((remark, _, where),) = skipped.remarks()
+    assert "fewer than three points" in remark and where == ("refcoco/refs(unc).p: ref 0",)
 
 
 class _Runs:
@@ -143,11 +186,6 @@ class _Runs:
     [
         ([{"ref_id": _Runs()}], r"refs\(unc\)\.p: refused, .*\.mkdir"),
         ({"ref_id": 1}, r"refs\(unc\)\.p: a list of references was expected, not dict"),
-        ([ref(0, 100, 9, "a"), {"ref_id": 1}], r"refs\(unc\)\.p: reference 1: no 'ann_id'"),
-        ([ref(0, 100, 9, "a") | {"sentences": ["a"]}], "reference 0: 'sentences' is not a list of sentences"),
-        ([ref(0, 100, 9, "a") | {"ann_id": {}}], r"reference 0: 'ann_id' is \{\}"),
-        ([ref(0, 100, 9, "a") | {"image_id": [9]}], r"reference 0: 'image_id' is \[9\]"),
-        ([3], "reference 0: int, not a reference"),
     ],
 )
 def test_a_bad_pickle_is_one_clear_line(
@@ -159,6 +197,24 @@ def test_a_bad_pickle_is_one_clear_line(
         read("refcoco", tmp_path)
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "it-ran").exists()
+
+
+@pytest.mark.parametrize(
+    ("broken", "reason"),
+    [
+        ({"ref_id": 1}, "no 'ann_id'"),
+        (ref(0, 100, 9, "a") | {"sentences": ["a"]}, "'sentences' is not a list of sentences with a text 'sent'"),
+        (ref(0, 100, 9, "a") | {"ann_id": {}}, "'ann_id' that is neither a number nor text"),
+        (ref(0, 100, 9, "a") | {"image_id": [9]}, "'image_id' that is neither a number nor text"),
+        (ref(0, 100, 9, "a") | {"split": 1}, "'split' that is not text"),
+        (3, "not a reference"),
+    ],
+)
+def test_what_is_no_reference_is_noted_and_the_others_are_used(tmp_path: Path, broken: Any, reason: str) -> None:
+    make(tmp_path, [ref(0, 100, 9, "a"), broken])
+    records, skipped = read("refcoco", tmp_path)
+    assert [record.source for record in records] == ["refcoco/refs(unc).p: ref 0"]
+    assert skipped.reasons() == [(reason, 1, ("refcoco/refs(unc).p: reference 1",))]
 
 
 def test_missing_files_are_named(tmp_path: Path) -> None:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
+from engine.masks.rle import from_coco
 from engine.records import RLE
 from tests.trainer.data.formats.made import box, rle
 from trainer.data.formats.asking import Target
 from trainer.data.formats.base import Skipped
-from trainer.data.formats.reading import run_lengths
 from trainer.data.formats.spans import Grounding, parts_of, place
 
-LEFT = run_lengths(rle(box(0, 0, 4, 4)))
-RIGHT = run_lengths(rle(box(0, 10, 4, 14)))
+LEFT = from_coco(rle(box(0, 0, 4, 4)))
+RIGHT = from_coco(rle(box(0, 10, 4, 14)))
 
 
 def parts(caption: str, *groundings: tuple[int, int, RLE]) -> tuple[list[str | Target], Skipped]:
