@@ -11,7 +11,7 @@ from engine.text.prompts import Families, Task
 from trainer.data.record import Record
 
 _EXAMPLES = 3
-_MOST = 100
+_MOST, _LONGEST = 100, 400
 _OTHER = "other reasons"
 
 
@@ -29,7 +29,7 @@ class _Tally:
         self._counts[reason] += 1
         examples = self._examples.setdefault(reason, [])
         if len(examples) < _EXAMPLES:
-            examples.append(where)
+            examples.append(where[:_LONGEST])
 
     def total(self) -> int:
         return self._counts.total()
