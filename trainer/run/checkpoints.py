@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 from accelerate import Accelerator
@@ -100,7 +100,7 @@ class Checkpoints:
                 "optimizer": run.optimizer.state_dict(),
             }
             with replacing(self.path) as file:
-                torch.save(state, file)
+                _write(state, file)
         self._accelerator.wait_for_everyone()
 
     def resume(self, run: Run, *, required: bool) -> None:
@@ -174,6 +174,14 @@ class Checkpoints:
         if self._accelerator.is_main_process:
             torch.save(facts, part / _FACTS)
             replace_folder(self.path, lambda folder: _move(part, folder))
+
+
+def _write(state: dict[str, Any], file: BinaryIO) -> None:
+    try:
+        torch.save(state, file)
+    except RuntimeError as error:
+        # Of a full disk it says that positions differ.
+        raise error.__context__ if isinstance(error.__context__, OSError) else error from None
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 import time
 from collections.abc import Iterable, Mapping
@@ -120,7 +121,8 @@ class Progress:
             _line(f"step {done}/{self._steps}  val: {_words(self._validated)}{'  best so far' if best else ''}")
 
     def _write(self, done: int, numbers: Mapping[str, float]) -> None:
-        entry = {"step": done, "seconds": round(time.monotonic() - self._began, 1), **numbers}
+        finite = {name: value if math.isfinite(value) else None for name, value in numbers.items()}
+        entry = {"step": done, "seconds": round(time.monotonic() - self._began, 1), **finite}
         with self._log.open("a", encoding="utf-8") as log:
             log.write(json.dumps(entry) + "\n")
 

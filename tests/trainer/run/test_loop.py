@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -260,3 +263,17 @@ def test_a_preset_starts_with_a_tokenizer_and_a_backbone_of_its_own(data_root: P
     # The classifier of ImageNet sees edges in its first layer, random weights don't: the frozen stem is the package's.
     stem = found.model.get_parameter("pixel_encoder.backbone.conv_stem.weight")
     assert stem.std() > 0.2
+
+
+def test_a_full_disk_is_what_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full(io.BytesIO):
+        def write(self, content: Any) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    @contextmanager
+    def full(path: Path) -> Iterator[Full]:
+        yield Full()
+
+    monkeypatch.setattr("trainer.run.checkpoints.replacing", full)
+    with pytest.raises(OSError, match="No space left on device"):
+        train(making.recipe(tmp_path, steps=1, batch_size=1), tmp_path / "out")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,14 @@ def test_a_short_run_leaves_every_step(tmp_path: Path) -> None:
         for done in range(1, 14):
             progress.step(done, {"total": 1.0}, 1e-3)
     assert _steps(tmp_path) == [*range(1, 11), 13]
+
+
+def test_a_number_that_is_not_finite_is_null(tmp_path: Path) -> None:
+    with Progress(tmp_path, 40, 0, speaks=True) as progress:
+        progress.validated(1, {"loss": math.nan, "iou": 0.5}, best=False)
+    (line,) = (tmp_path / LOG).read_text().splitlines()
+    entry = json.loads(line, parse_constant=pytest.fail)
+    assert (entry["val_loss"], entry["val_iou"]) == (None, 0.5)
 
 
 @pytest.mark.parametrize("line", ["5", "[]", "null", '{"step": "x"}', '{"step": null}', "{", "\udcff", ""])

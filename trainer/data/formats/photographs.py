@@ -100,7 +100,7 @@ class Names:
     """
 
     def __init__(self, root: Path) -> None:
-        self._root = root
+        self.root = root
         self._listed: dict[str, dict[str, str | None]] = {}
 
     def find(self, folder: str, name: Any, what: str = "its photograph") -> str:
@@ -124,7 +124,7 @@ class Names:
         if not paths:
             raise ValueError("a file name that leads out of the data set")
         for path in paths:
-            if os.path.exists(self._root / path):
+            if os.path.exists(self.root / path):
                 return path
         for path in paths:
             alike = self._written_otherwise(path)
@@ -146,10 +146,10 @@ class Names:
 
     def _below(self, folder: str, name: str) -> str | None:
         if name.startswith("/"):
-            name = os.path.relpath(name, os.path.abspath(self._root))
+            name = os.path.relpath(name, os.path.abspath(self.root))
         path = posixpath.normpath(posixpath.join(folder, name))
         try:
-            inside(self._root, path)
+            inside(self.root, path)
         except UsageError:
             return None
         return path
@@ -169,7 +169,7 @@ class Names:
         if folder not in self._listed:
             names: dict[str, str | None] = {}
             try:
-                for name in os.listdir(self._root / folder):
+                for name in os.listdir(self.root / folder):
                     names[plain(name)] = None if plain(name) in names else name
             except OSError:
                 pass
