@@ -127,7 +127,7 @@ class Box:
 
     def __post_init__(self) -> None:
         if not (0 <= self.left < self.right <= 1 and 0 <= self.top < self.bottom <= 1):
-            raise ValueError(f"not a box inside the image: {self}")
+            raise ValueError(f"not a box inside the image: {self!r}")
 
     def __str__(self) -> str:
         """The box as an instruction writes it: left, top, right, bottom in percent of the image."""
