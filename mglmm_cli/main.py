@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -112,8 +113,8 @@ def main(args: Sequence[str] | None = None) -> None:
 def _run(args: Sequence[str] | None) -> int:
     report = _Report()
     try:
-        if any("\0" in word for word in args or ()):  # those of a shell can't have it
-            raise click.UsageError("a NUL can't be in any argument")
+        if not all(map(_can_be_typed, args or ())):
+            raise click.UsageError("an argument holds a NUL or half a character, which no shell hands over")
         # A command returns its exit code, or None for 0.
         code: int = cli.main(args, prog_name="mglmm", standalone_mode=False, obj=report) or Exit.DONE
         sys.stdout.flush()
@@ -130,6 +131,13 @@ def _run(args: Sequence[str] | None) -> int:
         return report.fail(error, error.format_message(), Exit.FAILED)
     except (Exception, KeyboardInterrupt, _Escaped) as error:
         return report.fail(error, *_explained(error))
+
+
+def _can_be_typed(word: str) -> bool:
+    try:
+        return b"\0" not in os.fsencode(word)
+    except UnicodeEncodeError:
+        return False
 
 
 def _explained(error: BaseException) -> tuple[str, Exit]:

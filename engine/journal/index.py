@@ -152,7 +152,7 @@ class Index:
         if self.unknown == 1:
             return f"{self._strange} was written by a newer version of mglmm: it stays there, and is left out here"
         return (
-            f"{self._strange} and {self.unknown - 1} more lines were written by a newer version of mglmm: "
+            f"{self._strange} and {self.unknown - 1} more were written by a newer version of mglmm: "
             "they stay there, and are left out here"
         )
 

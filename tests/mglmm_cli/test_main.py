@@ -143,6 +143,8 @@ def test_only_ascii_is_said_where_nothing_else_is_shown(monkeypatch: pytest.Monk
     assert raw.getvalue() == b"mglmm: caf\\xe9: no such file or folder\n"
 
 
-def test_a_nul_is_in_no_argument(capsys: pytest.CaptureFixture[str]) -> None:
-    assert _run(["status", "a\0b"]) == 2
-    assert capsys.readouterr().err == "mglmm: a NUL can't be in any argument; see 'mglmm --help'\n"
+@pytest.mark.parametrize("word", ["a\0b", "\ud800"])
+def test_what_no_shell_hands_over_is_wrong_usage(word: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _run(["status", word]) == 2
+    line = "mglmm: an argument holds a NUL or half a character, which no shell hands over; see 'mglmm --help'\n"
+    assert capsys.readouterr().err == line
