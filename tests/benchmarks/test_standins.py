@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import json
+import os
+import subprocess
 import sys
 from functools import partial
 from pathlib import Path
@@ -16,6 +19,7 @@ import segment_anything.modeling as sam
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 from pycocotools import mask as coco_mask
 from torch import nn
 
@@ -23,6 +27,8 @@ from benchmarks.gpu_parts.running import STAND_INS
 from engine.model import config, mask_head
 from engine.model.presets import PRESETS
 from engine.model.sources import DEFAULT
+
+ROOT = Path(__file__).parents[2]
 
 
 def _loaded(path: Path, name: str) -> ModuleType:
@@ -182,3 +188,42 @@ def test_the_mask_head(monkeypatch: pytest.MonkeyPatch) -> None:
     embeddings, prompts, index = torch.randn(2, 32, 8, 8), torch.randn(5, 32), torch.tensor([0, 1, 1, 0, 1])
     with torch.no_grad():
         torch.testing.assert_close(stand_in(embeddings, prompts, index), real(embeddings, prompts, index))
+
+
+_ANSWERS = """
+import sys
+from pathlib import Path
+from engine.images.sources import Source
+from engine.journal.lines import dump, load
+from engine.model import checkpoint
+from engine.pipeline.pipeline import Options, Pipeline
+
+def answers(model, photo):
+    options = Options(max_new_tokens=9, seg_every=3, decoder="torch")
+    ((_, record),) = Pipeline(checkpoint.load(model), options).run([Source(Path(photo), "photo")])
+    return load(dump([
+        [one.answer.raw, [[mask.rle.counts, mask.area, mask.bbox] for mask in one.masks]] for one in record.segcaps
+    ]))
+
+if __name__ == "__main__":
+    sys.stdout.buffer.write(dump(answers(*sys.argv[1:])))
+"""
+
+
+def test_the_engine_runs_over_all_of_them_and_answers_the_same(tiny_folder: Path, tmp_path: Path) -> None:
+    photo = str(tmp_path / "photo.png")
+    Image.effect_noise((70, 50), 90).convert("RGB").save(photo)
+    real: dict[str, Any] = {"__name__": "real"}
+    exec(_ANSWERS, real)
+    done = subprocess.run(
+        [sys.executable, "-c", _ANSWERS, str(tiny_folder), photo],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join((str(STAND_INS), str(ROOT)))},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    answers = json.loads(done.stdout)
+    assert answers == real["answers"](str(tiny_folder), photo)
+    assert len(answers[0][1]) >= 3
