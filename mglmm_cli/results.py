@@ -150,6 +150,8 @@ class FolderResults:
         self._flying: dict[str, _Flight] = {}
         with ExitStack() as stack:
             self._journal = stack.enter_context(Journal(folder / JOURNAL, start, fresh=fresh, lock=lock))
+            # Before the first overlay is drawn, which begins as such a file.
+            discard_leftovers(folder)
             self._overlays = stack.enter_context(_Overlays(folder, max_pixels)) if overlay else None
             self._stack = stack.pop_all()
 
@@ -185,7 +187,6 @@ class FolderResults:
         if self._fresh:
             for name in (COCO, FAILURES):
                 (self._folder / name).unlink(missing_ok=True)
-        discard_leftovers(self._folder)
         self._journal.begin()
 
     def add(self, source: Source, entry: PhotoRecord | Failure) -> None:

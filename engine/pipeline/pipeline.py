@@ -160,7 +160,7 @@ class Pipeline:
                 before = opening.number
                 new = self._new(opening, finishing, scheduler)
                 inside |= {photograph.number: photograph for photograph in new}
-                moved = bool(new) or scheduler.busy or opening.number != before
+                moved = bool(new) or scheduler.busy or opening.held or opening.number != before
                 for number, answers in scheduler.work([_to_model(photograph) for photograph in new]):
                     self._finish(finishing, inside.pop(number), answers)
                 if scheduler.short:  # perhaps for what the threads took
@@ -169,7 +169,7 @@ class Pipeline:
                 for outcome in finishing.leaving():
                     moved = True
                     yield outcome
-                if not moved:
+                if not (moved or finishing.held):
                     if finishing.empty and opening.ended:
                         return
                     came.wait()

@@ -36,16 +36,15 @@ if TYPE_CHECKING:
     from engine.model.precision import Precision
     from engine.pipeline.pipeline import Options
 
+ADVICE = "each process holds a model of its own: give fewer devices, or a smaller precision"
+"""Where memory is too small for the processes."""
+_OF_MEMORY = ("SIGKILL", "SIGABRT")
+"""What the system does to a process when memory is short, and what C++ does where nobody takes its `bad_alloc`."""
 _AHEAD = 2
 """Sources that lie ready in a worker before it asks for them, so that it need not wait for the parent."""
 _PATIENCE = 5.0  # seconds for a dead process to be gone
 _HANG_UP: set[signal.Signals] = set() if sys.platform == "win32" else {signal.SIGHUP}
 _PARENTS = {signal.SIGINT, signal.SIGTERM} | _HANG_UP
-_OF_MEMORY = ("SIGKILL", "SIGABRT")
-"""What the system does to a process when memory is short, and what C++ does where nobody takes its `bad_alloc`."""
-
-ADVICE = "each process holds a model of its own: give fewer devices, or a smaller precision"
-"""Where memory is too small for the processes."""
 
 
 @dataclass(frozen=True, slots=True)
