@@ -12,10 +12,11 @@ from click.core import ParameterSource
 
 from engine import __version__
 from engine.atomic import require_folder
+from engine.errors import UsageError
 from mglmm_cli.options import open_model
 
 if TYPE_CHECKING:
-    from trainer.benchmarks.benchmark import Report
+    from trainer.benchmarks.benchmark import Report, Scoring
     from trainer.benchmarks.registry import Opened, Selection
     from trainer.metrics.mgsc import Prediction
     from trainer.metrics.similarity import TextModel
@@ -73,7 +74,7 @@ def run(name: str, given: Mapping[str, Any]) -> None:
     if given["write_predictions"]:
         opened.write(given["write_predictions"], answers.by_id)
     scoring = Scoring(given["protocol"], similarity, given.get("spice", False))
-    report = noted(opened.benchmark.score(answers.by_id, scoring), opened.left_out)
+    report = noted(_scored_report(opened, answers, scoring, given["predictions"]), opened.left_out)
     baseline = opened.benchmark.score(opened.baseline, scoring).scores if opened.baseline else {}
     # Neither a part of a set nor a truth out of the predictions is what the paper scored.
     whole = given["limit"] is None and given["data"] is not None and not opened.left_out.total
@@ -88,6 +89,13 @@ def run(name: str, given: Mapping[str, Any]) -> None:
         print_differences(compare(Stored(scored, report.items), earlier))
     if given["worst"]:
         _draw_worst(given, opened, answers, report)
+
+
+def _scored_report(opened: Opened, answers: _Answers, scoring: Scoring, predictions: Path | None) -> Report:
+    try:
+        return opened.benchmark.score(answers.by_id, scoring)
+    except UsageError as error:
+        raise UsageError(f"{predictions}: {error}" if predictions else str(error)) from None
 
 
 def _check(given: Mapping[str, Any]) -> None:

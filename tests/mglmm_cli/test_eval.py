@@ -187,3 +187,18 @@ def test_a_folder_that_is_no_text_model_is_refused(tmp_path: Path) -> None:
         (tmp_path / "model/config.json").write_text(content)
         with pytest.raises(UsageError, match="text model: can't load .*model: "):
             run("mgsc", "--data", tmp_path / "data", "--split", "all", "--text-model", tmp_path / "model")
+
+
+def test_predictions_that_do_not_fit_are_named_with_their_file(photographed: Path, tmp_path: Path) -> None:
+    answers = tmp_path / "answers.json"
+    for items, reason in (
+        ([], "3 of 3 questions have no prediction, such as '1'"),
+        ([{"id": "1", "pred": []}], "2 of 3 questions have no prediction, such as '2'"),
+        ([{"id": "9", "pred": []}], "there is one for '9', none for '1'"),
+        ([{"id": "1", "pred": []}, {"id": 1, "pred": []}], "item '1': for the second time"),
+        ([{"id": "1", "pred": {"size": [4, 4], "counts": [0, 15]}}], "item '1': pred: counts that end before"),
+        ([{"id": "1", "pred": {"size": [4, 4], "counts": [0, 16]}}], r"item '1': pred\[0\]: a mask of 4 x 4 pixels"),
+    ):
+        made.write_json(answers, {"items": items})
+        with pytest.raises(UsageError, match=rf"answers\.json: .*{reason}"):
+            run("refer", "--data", photographed, "--predictions", answers)
