@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 import numpy as np
-from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageCms, TiffImagePlugin, UnidentifiedImageError
 
 from engine.errors import PhotographError
 from engine.images.reading import PictureFile
@@ -100,6 +100,20 @@ def decode_at_least(
     with _opened(path, max_pixels) as image, _refusing("decode", max_pixels):
         fraction = _fraction(image.size, longest, shortest)
         return _load(image, fraction)
+
+
+def upright_size(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
+    """Height and width of what `decode` gives, in pixels; no pixel is decoded for it.
+
+    Args:
+        path, max_pixels: as `decode` takes them.
+
+    Raises:
+        PhotographError: as `decode` in stage `open`.
+    """
+    with _opened(path, max_pixels) as image:
+        width, height = _stored_size(image)
+        return (width, height) if _orientation(image) >= _FIRST_LYING else (height, width)
 
 
 @contextmanager
@@ -207,6 +221,14 @@ def _fraction(size: tuple[int, int], longest: int, shortest: int) -> int:
     return next(fits, 1)
 
 
+def _stored_size(image: Image.Image) -> tuple[int, int]:
+    """Width and height before any turn."""
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        # Pillow says how it will be once loaded, upright.
+        return image.tag_v2[ExifTags.Base.ImageWidth], image.tag_v2[ExifTags.Base.ImageLength]
+    return image.size
+
+
 def _load(image: Image.Image, fraction: int = 1) -> Photograph:
     width, height = image.size
     # Only JPEG can, and it says so.
@@ -248,12 +270,18 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 def _upright(image: Image.Image) -> tuple[Image.Image, int]:
     """The image as it is to be looked at, and the EXIF orientation that it was stored in."""
+    orientation = _orientation(image)
+    return (image, 1) if orientation == 1 else (image.transpose(_TURNS[orientation]), orientation)
+
+
+def _orientation(image: Image.Image) -> int:
+    """The EXIF orientation that an image is stored in, 1 to 8."""
     try:
-        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
-        turn = _TURNS.get(orientation)
+        # Not its own method: that of a PNG decodes the whole picture if there is nothing in front of it.
+        orientation = Image.Image.getexif(image).get(ExifTags.Base.Orientation)
     except Exception:  # metadata too damaged to say where up is: the pixels are still good
-        turn = None
-    return (image, 1) if turn is None else (image.transpose(turn), int(orientation))
+        return 1
+    return int(orientation) if orientation in _TURNS else 1
 
 
 def _from_deep_grey(samples: np.ndarray) -> Image.Image:

@@ -16,7 +16,8 @@ import numpy as np
 from PIL import Image
 from pycocotools import mask as coco_mask
 
-from engine.errors import UsageError
+from engine.errors import PhotographError, UsageError
+from engine.images.decode import decode
 from trainer.data.scene import IGNORE, Kind, Scene, Thing
 
 MIN_SHARE = 0.0005
@@ -68,12 +69,13 @@ class Folder:
         """Decode one photograph.
 
         Raises:
-            UsageError: if a file is missing or its size is not that of its annotation.
+            UsageError: if a file is missing or can't be read, or its size is not that of its annotation.
         """
-        if not item.image.is_file():
-            raise UsageError(f"{item.image}: no such photograph")
-        with Image.open(item.image) as file:
-            image = np.asarray(file.convert("RGB"))
+        try:
+            image = decode(item.image)
+        except PhotographError as error:
+            reason = error.reason if item.image.is_file() else "no such photograph"
+            raise UsageError(f"{item.image}: {reason}") from None
         if item.labels is not None:
             return self._from_index_map(item, image)
         return self._from_objects(item, image)

@@ -6,6 +6,7 @@ import io
 import os
 import struct
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
 from engine.errors import PhotographError
-from engine.images.decode import MAX_PIXELS, decode, decode_at_least
+from engine.images.decode import MAX_PIXELS, decode, decode_at_least, upright_size
 
 
 def scene(width: int = 24, height: int = 16) -> np.ndarray:
@@ -69,27 +70,56 @@ def test_each_format(tmp_path: Path, kind: str, options: dict[str, object], tole
     assert np.abs(array.astype(int) - scene()).max() <= tolerance
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
-@pytest.mark.parametrize("orientation", range(1, 9))
-def test_exif_orientation_is_applied_once(tmp_path: Path, kind: str, orientation: int) -> None:
-    # What a camera held that way stores: the inverse of what a viewer must do.
-    undo = {
-        1: lambda a: a,
-        2: lambda a: a[:, ::-1],
-        3: lambda a: a[::-1, ::-1],
-        4: lambda a: a[::-1],
-        5: lambda a: a.transpose(1, 0, 2),
-        6: lambda a: np.rot90(a, 1),
-        7: lambda a: a[::-1, ::-1].transpose(1, 0, 2),
-        8: lambda a: np.rot90(a, -1),
-    }[orientation]
-    stored = Image.fromarray(np.ascontiguousarray(undo(scene())))
+# What a camera held that way stores: the inverse of what a viewer must do.
+LYING: dict[int, Callable[[np.ndarray], np.ndarray]] = {
+    1: lambda a: a,
+    2: lambda a: a[:, ::-1],
+    3: lambda a: a[::-1, ::-1],
+    4: lambda a: a[::-1],
+    5: lambda a: a.transpose(1, 0, 2),
+    6: lambda a: np.rot90(a, 1),
+    7: lambda a: a[::-1, ::-1].transpose(1, 0, 2),
+    8: lambda a: np.rot90(a, -1),
+}
+
+
+def turned(orientation: int, kind: str, **options: Any) -> bytes:
+    """The scene as it is stored in an EXIF orientation."""
     exif = Image.Exif()
     exif[0x0112] = orientation
-    lossless: dict[str, dict[str, Any]] = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"lossless": True}}
-    array = decoded(tmp_path, encoded(stored, kind, exif=exif, **lossless.get(kind, {})))
+    stored = Image.fromarray(np.ascontiguousarray(LYING[orientation](scene())))
+    return encoded(stored, kind, exif=exif, **options)
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("JPEG", {"quality": 95, "subsampling": 0}),
+        ("MPO", {"quality": 95, "subsampling": 0}),
+        ("PNG", {}),
+        ("WEBP", {"lossless": True}),
+        *[("TIFF", {"compression": name}) for name in (None, "tiff_lzw", "tiff_adobe_deflate", "packbits")],
+        ("TIFF", {"compression": "jpeg", "quality": 95}),
+        ("TIFF", {"big_tiff": True}),
+    ],
+)
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation_is_applied_once(tmp_path: Path, kind: str, options: dict[str, Any], orientation: int) -> None:
+    array = decoded(tmp_path, turned(orientation, kind, **options))
     assert array.shape == scene().shape
-    assert np.abs(array.astype(int) - scene()).max() <= 12
+    assert np.abs(array.astype(int) - scene()).mean() <= 6
+    assert upright_size(tmp_path / "photo") == (16, 24)
+    photograph = decode_at_least(tmp_path / "photo", longest=24, shortest=16)
+    assert np.array_equal(np.asarray(photograph.image), array) and (photograph.height, photograph.width) == (16, 24)
+
+
+def test_the_size_is_refused_as_the_photograph_is(tmp_path: Path) -> None:
+    (tmp_path / "text.jpg").write_text("no picture at all")
+    (tmp_path / "large.png").write_bytes(png_header(60_000, 60_000))
+    for name in ("text.jpg", "large.png", "missing.jpg"):
+        with pytest.raises(PhotographError) as caught:
+            upright_size(tmp_path / name)
+        assert (caught.value.stage, caught.value.reason) == ("open", reason(tmp_path / name).reason)
 
 
 def large(tmp_path: Path, width: int = 803, height: int = 403, **options: Any) -> Path:

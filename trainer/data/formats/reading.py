@@ -12,19 +12,17 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 from pycocotools import mask as coco_mask
 
-from engine.errors import UsageError
+from engine.errors import PhotographError, UsageError
+from engine.images.decode import upright_size
 from engine.masks import rle
 from engine.records import RLE
 from trainer.data.formats.base import Skipped
 
 _T = TypeVar("_T")
 
-_ORIENTATION = 0x0112
 _NOT_FILLED = "a mask whose counts do not fill it"
-_SIDEWAYS = frozenset({5, 6, 7, 8})
 
 
 def read_json(path: Path, *, encoding: str = "utf-8") -> Any:
@@ -116,14 +114,10 @@ def image_size(path: Path) -> tuple[int, int]:
         UsageError: if it is missing or not an image.
     """
     try:
-        with Image.open(path) as image:
-            width, height = image.size
-            sideways = image.getexif().get(_ORIENTATION) in _SIDEWAYS
-    except FileNotFoundError:
-        raise UsageError(f"{path}: no such photograph") from None
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError) as error:
-        raise UsageError(f"{path}: not an image ({error})") from None
-    return (width, height) if sideways else (height, width)
+        return upright_size(path)
+    except PhotographError as error:
+        reason = f"not an image ({error.reason})" if path.exists() else "no such photograph"
+        raise UsageError(f"{path}: {reason}") from None
 
 
 def size_below(root: Path, name: str) -> tuple[int, int]:

@@ -108,8 +108,10 @@ def test_the_size_is_that_of_the_upright_photograph(tmp_path: Path) -> None:
     assert image_size(tmp_path / "plain.jpg") == (6, 10)
     turned = Image.Exif()
     turned[0x0112] = 6
-    Image.new("RGB", (10, 6)).save(tmp_path / "turned.jpg", exif=turned)
-    assert image_size(tmp_path / "turned.jpg") == (10, 6)
+    for kind in ("jpg", "png", "webp", "tif"):
+        path = tmp_path / f"turned.{kind}"
+        Image.new("RGB", (10, 6)).save(path, exif=turned)
+        assert image_size(path) == (10, 6)
 
 
 def test_a_photograph_that_is_missing_or_broken_is_named(tmp_path: Path) -> None:
