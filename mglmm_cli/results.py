@@ -15,13 +15,13 @@ from typing import BinaryIO, Protocol, Self
 
 from engine.atomic import discard_leftovers, replacing
 from engine.errors import MglmmError, PhotographError
-from engine.images.decode import MAX_PIXELS, decode
+from engine.images.decode import MAX_PIXELS
 from engine.images.sources import Source
 from engine.journal import Index, Journal, Lock, Place, Start, dump, fingerprint, stamp, to_line, unchanged
 from engine.memory import out_of_memory
 from engine.records import Failure, PhotoRecord
 from exporters.coco import write_coco
-from exporters.overlay import overlay_path, write_overlay
+from exporters.overlay import overlay_path, read, write_overlay
 from mglmm_cli.folder import COCO, FAILURES, JOURNAL
 from mglmm_cli.text import clean
 
@@ -287,11 +287,11 @@ class _Overlays:
             OSError: if the folder can't be written to: no further picture could be.
         """
         try:
-            pixels = decode(source.path, max_pixels=self._max_pixels)
-            height, width = pixels.shape[:2]
+            photograph = read(source.path, max_pixels=self._max_pixels)
+            height, width = photograph.height, photograph.width
             if (height, width) != (record.height, record.width):
                 raise PhotographError("open", f"it had {record.width} x {record.height} pixels, now {width} x {height}")
-            write_overlay(overlay_path(self._folder, record.file_name), pixels, record)
+            write_overlay(overlay_path(self._folder, record.file_name), photograph, record)
         except Exception as error:
             if isinstance(error, OSError) and error.errno is not None and not out_of_memory(error):
                 raise  # the disk's, not the picture's

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
 from engine.journal.lines import dump
+from engine.names import renewed
 from engine.records import RLE, Answer, Failure, Granularity, GroundedPhrase, Mask, Parent, PhotoRecord, SegCap, Span
 
 _GRANULARITIES = get_args(Granularity)
@@ -24,7 +25,7 @@ def to_json(entry: PhotoRecord | Failure, path: str | None = None) -> dict[str, 
     Raises:
         ValueError: if a number is not finite.
     """
-    where = {"file_name": entry.file_name} | ({} if path is None else {"path": path})
+    where = {"file_name": renewed(entry.file_name)} | ({} if path is None else {"path": path})
     if isinstance(entry, Failure):
         failure = {"stage": entry.stage, "reason": entry.reason}
         return where | {"width": 0, "height": 0, "segcaps": [], "failure": failure}
@@ -67,7 +68,7 @@ def is_photograph(value: Any) -> bool:
 
 
 def to_line(entry: PhotoRecord | Failure, path: str | None = None) -> str:
-    """One photograph as one line of ASCII, newline included, so that any file name survives any encoding.
+    """One photograph as one line of ASCII, newline included, so that it survives any encoding.
 
     Raises:
         ValueError: if a number is not finite.

@@ -19,6 +19,7 @@ from engine.journal.kinds import PHOTO, Begun, Finished, Foreign, Known, Photogr
 from engine.journal.lines import BEGIN, load, unseal
 from engine.journal.regular import open_regular
 from engine.journal.run import VERSION, RunInfo, Start, differences
+from engine.names import renewed
 
 _BUFFER = 1 << 18
 _LONGEST = 1 << 28
@@ -163,6 +164,7 @@ class Index:
 
     def find(self, name: str) -> Place | None:
         """The newest line of a photograph."""
+        name = renewed(name)
         wanted = hash(name)
         at = bisect_left(self._names, wanted)
         while at < len(self._names) and self._names[at] == wanted:
@@ -213,6 +215,7 @@ class Index:
     def _form(self, offset: int) -> dict[str, Any]:
         """The public form of what stands there; its shape was checked when the index was made."""
         form: dict[str, Any] = load(self._line(offset).partition(PHOTO)[2][:-1])
+        form["file_name"] = renewed(form["file_name"])
         return form
 
     def _line(self, offset: int) -> bytes:

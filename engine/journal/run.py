@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from engine.journal.lines import dump, load
+from engine.names import from_text, to_text
 
 VERSION = 2
 
@@ -58,7 +59,8 @@ class Start:
     folder: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        return {"run": {"version": VERSION, **asdict(self)}}
+        inputs, folder = [to_text(given) for given in self.inputs], to_text(self.folder)
+        return {"run": {"version": VERSION, "info": asdict(self.info), "inputs": inputs, "folder": folder}}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Start:
@@ -76,7 +78,7 @@ class Start:
             raise TypeError("not what a run is described by")
         if texts["started"]:
             datetime.fromisoformat(texts["started"])
-        return cls(RunInfo(options=options, **texts), inputs, folder)
+        return cls(RunInfo(options=options, **texts), tuple(map(from_text, inputs)), from_text(folder))
 
 
 def differences(before: RunInfo, after: RunInfo) -> list[str]:
