@@ -220,7 +220,9 @@ def _find(inputs: Sequence[str], out: Path | None) -> _Photographs:
     from engine.images.sources import find_sources
 
     # Without its buffer: that is locked while a thread waits for more, and Python's end would find it so.
-    sources = find_sources(inputs, getattr(sys.stdin.buffer, "raw", sys.stdin.buffer) if _STDIN in inputs else None, out)
+    sources = find_sources(
+        inputs, getattr(sys.stdin.buffer, "raw", sys.stdin.buffer) if _STDIN in inputs else None, out
+    )
     first = next(sources, None)
     if first is None:
         raise UsageError("the list on stdin names no photograph")

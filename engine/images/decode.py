@@ -11,12 +11,12 @@ from typing import Self
 import numpy as np
 from PIL import Image
 
-from engine.images.opening import MAX_PIXELS, opened, refusing
+from engine.images.opening import MAX_PIXELS, check_size, opened, refusing
 from engine.images.orientation import orientation_of
 from engine.images.orientation import upright_size as size_of
 from engine.images.pixels import bands, is_plain
 
-__all__ = ["MAX_PIXELS", "Photograph", "decode", "decode_at_least", "upright_size"]
+__all__ = ["MAX_PIXELS", "Photograph", "decode", "decode_at_least", "decode_open", "upright_size"]
 
 _LARGE = 50_000_000
 """Pixels of a photograph for which memory is saved: it waits for others of its kind, and its views are made from a

@@ -54,10 +54,10 @@ def opened(path: str | os.PathLike[str], max_pixels: int) -> Iterator[Image.Imag
         name = _format(file)
         contents = _CONTENTS[name](file) if name in _CONTENTS else Contents()
         if contents.size:
-            _check_size(contents.size, max_pixels)
+            check_size(contents.size, max_pixels)
         seen = file if contents.parts is None else cast(BinaryIO, Excerpt(file, contents.parts))
         with Image.open(seen, formats=(name,)) as image:
-            _check_size(image.size, max_pixels)
+            check_size(image.size, max_pixels)
             _check_scans(contents.scans, image.size)
             image.info.update(contents.info)
             yield image
@@ -135,7 +135,7 @@ def _line(text: str) -> str:
     return "".join(letter if letter.isprintable() else "\ufffd" for letter in " ".join(text.split())[:200])
 
 
-def _check_size(size: tuple[int, int], max_pixels: int) -> None:
+def check_size(size: tuple[int, int], max_pixels: int) -> None:
     width, height = size
     if width < 1 or height < 1:
         raise PhotographError("open", f"has no pixels ({width} x {height})")
