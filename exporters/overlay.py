@@ -30,7 +30,7 @@ _LONGEST_SIDE = 1600
 _NARROWEST = 480
 _OPACITY = 0.45
 _GAP = 12
-_FINER = 4  # times, than they are drawn: no mask needs to be looked at more closely
+_FINER = 2  # times, than it is drawn: no mask needs to be looked at more closely
 _THUMBNAIL = 96  # pixels; where a tag goes need not be known better
 
 

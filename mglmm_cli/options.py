@@ -51,8 +51,8 @@ _ANSWERING = (
     click.option(
         "--max-pixels",
         type=count(most=10**9),
-        help="Refuse photographs of more, width x height. Large ones are decoded one at a time, with up to 4.5 bytes "
-        "of memory per pixel for their views (JPEG: hardly any, progressive up to 6; WebP: 16). [default: 250000000]",
+        help="Refuse photographs of more, width x height. One takes up to 10 bytes of memory per pixel (WebP: 16); of "
+        "large ones one is decoded at a time. [default: 250000000]",
     ),
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -99,14 +100,17 @@ def _run(
         torch.cuda.reset_peak_memory_stats(device)
     answerer = Answerer(checkpoint, decoder, options.sampling, longest, slots)
     first = options.question(TEMPLATES[checkpoint.config.template].families)
-    scheduler = Scheduler(answerer, first, 0, slots)
+    scheduler = Scheduler(answerer, first, 0)
     texts: dict[int, list[tuple[str, int]]] = {}
     failed: dict[int, str] = {}
     with limit(answerer) if limit else nullcontext():
-        for number, answers in scheduler.run(Opened(number, view) for number, view in enumerate(views)):
-            if isinstance(answers, PhotographError):
-                failed[number] = str(answers)
-            else:
-                texts[number] = [(answer.answer.raw, len(answer.low_res)) for answer in answers]
+        waiting = deque(Opened(number, view) for number, view in enumerate(views))
+        while waiting or scheduler.busy:
+            new = [waiting.popleft() for _ in range(min(scheduler.room(), len(waiting)))]
+            for number, answers in scheduler.work(new):
+                if isinstance(answers, PhotographError):
+                    failed[number] = str(answers)
+                else:
+                    texts[number] = [(answer.answer.raw, len(answer.low_res)) for answer in answers]
     peak = torch.cuda.max_memory_reserved(device) if device.type == "cuda" else 0
     return _Answers(texts, failed, answerer.generator.free, peak)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
-from contextlib import AbstractContextManager, nullcontext
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from ctypes import CDLL
 from dataclasses import dataclass
 from threading import Lock
 from typing import Self
@@ -24,6 +27,8 @@ coarser grid."""
 _FRACTIONS = (8, 4, 2)  # what libjpeg decodes to without decoding all first
 
 _one_large = Lock()
+# glibc keeps what a thread has freed for that thread, a gigabyte as well as a kilobyte, unless it is told otherwise.
+_trim = getattr(CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +69,10 @@ def decode(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> np.
         PhotographError: in stage `open` if this is no photograph to begin with, in stage `decode` if its
             pixels can't be had. No bytes raise anything else.
     """
-    with opened(path, max_pixels) as image, refusing("decode", max_pixels), _turn(image):
-        return _pixels(image)
+    with opened(path, max_pixels) as image, refusing("decode", max_pixels), _in_turn(image):
+        pixels = _pixels(image)
+        image.close()
+        return pixels
 
 
 def decode_open(image: Image.Image, *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
@@ -80,7 +87,7 @@ def decode_open(image: Image.Image, *, max_pixels: int = MAX_PIXELS) -> np.ndarr
     """
     with refusing("open", max_pixels):
         check_size(image.size, max_pixels)
-    with refusing("decode", max_pixels), _turn(image):
+    with refusing("decode", max_pixels), _in_turn(image):
         return _pixels(image)
 
 
@@ -99,7 +106,7 @@ def decode_at_least(
     Raises:
         PhotographError: as `decode`.
     """
-    with opened(path, max_pixels) as image, refusing("decode", max_pixels), _turn(image):
+    with opened(path, max_pixels) as image, refusing("decode", max_pixels), _in_turn(image):
         size = image.size
         fraction = _fraction(size, longest, shortest)
         # Only JPEG can, and it says so.
@@ -145,9 +152,18 @@ def _pixels(image: Image.Image) -> np.ndarray:
     return pixels
 
 
-def _turn(image: Image.Image) -> AbstractContextManager[object]:
-    """Lets a large photograph wait until no other one is decoded."""
-    return _one_large if image.width * image.height > _LARGE else nullcontext()
+@contextmanager
+def _in_turn(image: Image.Image) -> Iterator[None]:
+    """A large photograph waits until no other one is decoded, and leaves the memory that it needed to all."""
+    if image.width * image.height <= _LARGE:
+        yield
+        return
+    with _one_large:
+        try:
+            yield
+        finally:
+            if _trim:
+                _trim(0)
 
 
 def _fraction(size: tuple[int, int], longest: int, shortest: int) -> int:

@@ -69,7 +69,9 @@ def _narrow(chunks: Iterator[bytes]) -> Iterator[bytes]:
             encoding = name
             break
     if encoding is None:
-        if _WITHOUT_MARK.match(start) and any(unit in start for unit in (b"\0.\0", b"\0/\0", b"\0\n\0")):
+        if _WITHOUT_MARK.search(start, 0, _FIRST_LINE) and any(
+            unit in start for unit in (b"\0.\0", b"\0/\0", b"\0\n\0")
+        ):
             raise UsageError(f"{_NO_LIST}; it looks like UTF-16 without its mark: UTF-8 is taken")
         yield start
         yield from chunks

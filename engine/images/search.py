@@ -17,13 +17,16 @@ from engine.images.inputs import Input, is_hidden, is_within, visible_above
 PassedOver = Callable[[str, str], None]
 """Is told the name below the top of a file that is no photograph, and what kind it is of."""
 
-NO_ENDING, SPECIAL = "without ending", "special file"
+_SPECIAL, _NO_ENDING, _OTHER = "special file", "without ending", "of another ending"
 
 
 def takes(path: str) -> bool:
     """Whether the search takes a file for a photograph."""
     name = os.path.basename(path)
-    return has_suffix(name) or (may_hold_photograph(name) and is_photograph(name, _head(path)))
+    if has_suffix(name):
+        # A link that leads nowhere is a photograph that somebody misses, and must be reported as one.
+        return os.path.isfile(path) or not os.path.exists(path)
+    return os.path.isfile(path) and may_hold_photograph(name) and is_photograph(name, _head(path))
 
 
 def search(entry: Input, out: str | None, passed_over: PassedOver = lambda name, kind: None) -> Iterator[str]:
@@ -102,12 +105,14 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 def _kind_if_none(entry: os.DirEntry[str]) -> str | None:
     """What kind of file this is if it is no photograph; None for one, empty if nothing needs to be said."""
+    file = _is_file(entry)
+    if (file and has_suffix(entry.name)) or takes(entry.path):
+        return None
     if has_suffix(entry.name):
-        # A link that leads nowhere is a photograph that somebody misses, and must be reported as one.
-        return None if _is_file(entry) or not os.path.exists(entry.path) else SPECIAL
-    if not _is_file(entry):
+        return _SPECIAL
+    if not file:
         return ""
-    return None if takes(entry.path) else ending(entry.name) or NO_ENDING
+    return ending(entry.name) or (_OTHER if "." in entry.name else _NO_ENDING)
 
 
 def _is_file(entry: os.DirEntry[str]) -> bool:

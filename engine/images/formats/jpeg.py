@@ -6,6 +6,7 @@ Source: ITU-T T.81, annex B; what decoders make of bytes that should not be ther
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 
 from engine.images.formats import METADATA, Contents
@@ -37,7 +38,8 @@ def take_apart(file: PictureFile) -> Contents:
         PhotographError: if it is in too many pieces to be read.
     """
     parts: list[Part] = [Stretch(0, 2)]
-    channels, progressive, noted = 0, False, 0
+    channels, progressive = 0, False
+    noted: Counter[int] = Counter()
     for at, code, length in _segments(file, 2):
         segment = Stretch(at, at + 2 + length)
         if code == _SCAN:
@@ -51,9 +53,9 @@ def take_apart(file: PictureFile) -> Contents:
             channels, progressive = (file.read_at(at + 9, 1) or b"\0")[0], code in _PROGRESSIVE
         if code in _APPLICATIONS:
             head = file.read_at(at + 4, min(length, _LONGEST_NOTE))
-            if not head.startswith(_NOTES.get(code, ())) or noted + length > METADATA:
+            if not head.startswith(_NOTES.get(code, ())) or noted[code] + length > METADATA:
                 continue
-            noted += length
+            noted[code] += length
         if code not in (_START, _COMMENT):
             parts.append(segment)
     return Contents(tuple(parts))

@@ -56,7 +56,9 @@ def _transparency(file: PictureFile, chunk: Stretch, depth: int, colours: int) -
     if len(data) < 2 * count or (colours, depth) not in ((_GREY, 2), (_GREY, 4), (_COLOURS, 16)):
         return chunk
     most = (1 << depth) - 1
-    levels = [(level & most) * 255 // most for level in struct.unpack(f">{count}H", data)]
+    found = [level & most for level in struct.unpack(f">{count}H", data)]
+    # Few bits are stretched, of many the high ones are kept.
+    levels = [level >> 8 if depth == 16 else level * 255 // most for level in found]
     content = b"tRNS" + struct.pack(f">{count}H", *levels)
     return struct.pack(">I", 2 * count) + content + struct.pack(">I", zlib.crc32(content))
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import os
 import struct
-import zlib
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,26 +13,18 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageCms
+from PIL import Image
 
 from engine.errors import PhotographError
+from engine.images import decode as decoding
+from engine.images import pixels
 from engine.images.decode import MAX_PIXELS, decode, decode_at_least, upright_size
+from tests.engine.images.made import SRGB, chunk, encoded, noise, swapped_primaries
+from tests.engine.images.made import scene as picture
 
 
 def scene(width: int = 24, height: int = 16) -> np.ndarray:
-    """Four plain quarters, so that a turn or a swapped channel shows even after JPEG."""
-    array = np.zeros((height, width, 3), np.uint8)
-    array[: height // 2, : width // 2] = 220, 30, 30
-    array[: height // 2, width // 2 :] = 30, 200, 30
-    array[height // 2 :, : width // 2] = 30, 30, 210
-    array[height // 2 :, width // 2 :] = 240, 240, 60
-    return array
-
-
-def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, kind, **options)
-    return buffer.getvalue()
+    return np.asarray(picture(width, height))
 
 
 def reason(path: Path) -> PhotographError:
@@ -63,6 +54,7 @@ def decoded(tmp_path: Path, data: bytes) -> np.ndarray:
         ("BMP", {}, 0),
         ("TIFF", {"compression": "tiff_lzw"}, 0),
         ("GIF", {}, 0),
+        ("AVIF", {"quality": 100, "subsampling": "4:4:4"}, 4),
     ],
 )
 def test_each_format(tmp_path: Path, kind: str, options: dict[str, object], tolerance: int) -> None:
@@ -83,12 +75,16 @@ LYING: dict[int, Callable[[np.ndarray], np.ndarray]] = {
 }
 
 
-def turned(orientation: int, kind: str, **options: Any) -> bytes:
-    """The scene as it is stored in an EXIF orientation."""
+def turning(orientation: int) -> Image.Exif:
     exif = Image.Exif()
     exif[0x0112] = orientation
+    return exif
+
+
+def turned(orientation: int, kind: str, **options: Any) -> bytes:
+    """The scene as it is stored in an EXIF orientation."""
     stored = Image.fromarray(np.ascontiguousarray(LYING[orientation](scene())))
-    return encoded(stored, kind, exif=exif, **options)
+    return encoded(stored, kind, exif=turning(orientation), **options)
 
 
 @pytest.mark.parametrize(
@@ -101,6 +97,7 @@ def turned(orientation: int, kind: str, **options: Any) -> bytes:
         *[("TIFF", {"compression": name}) for name in (None, "tiff_lzw", "tiff_adobe_deflate", "packbits")],
         ("TIFF", {"compression": "jpeg", "quality": 95}),
         ("TIFF", {"big_tiff": True}),
+        ("AVIF", {"quality": 90, "subsampling": "4:4:4"}),
     ],
 )
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -176,6 +173,110 @@ def test_nothing_but_a_large_jpeg_is_decoded_small(tmp_path: Path, kind: str, mo
     assert np.abs(small.astype(int) - wanted).max() <= 6
     untouched = decode_at_least(path, longest=64, shortest=48)
     assert np.array_equal(np.asarray(untouched.image), np.asarray(whole)) and untouched.box == (0, 0, 64, 48)
+
+
+# --- photographs so large that memory is saved for them ---------------------------------------------------------------
+
+
+@pytest.fixture
+def large_from_1000(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pixels from which on a photograph is large; and bands of few rows."""
+    monkeypatch.setattr(decoding, "_LARGE", 1000)
+    monkeypatch.setattr(pixels, "_BAND", 900)
+
+
+@pytest.mark.parametrize(
+    ("kind", "mode"),
+    [
+        *[(kind, mode) for kind in ("PNG", "WEBP", "TIFF", "GIF") for mode in ("RGB", "L", "P", "RGBA")],
+        ("PNG", "LA"),
+        ("PNG", "I;16"),
+        ("BMP", "RGB"),
+        ("TIFF", "CMYK"),
+        ("AVIF", "RGBA"),
+    ],
+)
+@pytest.mark.parametrize("orientation", [1, 6, 7])
+def test_a_large_photograph_is_the_mean_of_its_cells(
+    tmp_path: Path, large_from_1000: None, kind: str, mode: str, orientation: int
+) -> None:
+    if kind in ("GIF", "BMP") and orientation > 1:
+        return  # they know no orientation
+    exif = {} if orientation == 1 else {"exif": turning(orientation)}
+    stored = Image.fromarray(np.ascontiguousarray(LYING[orientation](scene(403, 267))))
+    path = tmp_path / "photo"
+    options: dict[str, Any] = {"icc_profile": swapped_primaries()} if mode == "RGB" and kind != "GIF" else {}
+    if mode == "I;16":
+        deep = np.asarray(stored.convert("L")).astype(np.uint16) * 257
+        path.write_bytes(encoded(Image.fromarray(deep), kind, **exif))
+    else:
+        image = stored.quantize(16) if mode == "P" else stored.convert(mode)
+        path.write_bytes(encoded(image, kind, **exif, **options))
+    whole = Image.fromarray(decode(path))
+    photograph = decode_at_least(path, longest=100, shortest=60)
+    assert (photograph.height, photograph.width) == (267, 403) == whole.size[::-1]
+    assert photograph.image.size == (101, 67)
+    left, top, right, bottom = photograph.box
+    assert (right - left, bottom - top) == (403 / 4, 267 / 4)
+    small, wanted = (
+        np.asarray(image.resize((200, 200), Image.Resampling.BOX, box)).astype(int)
+        for image, box in ((photograph.image, photograph.box), (whole, None))
+    )
+    assert np.abs(small - wanted).mean() < 1.5
+    untouched = decode_at_least(path, longest=403, shortest=267)
+    assert np.array_equal(np.asarray(untouched.image), np.asarray(whole)) and untouched.box == (0, 0, 403, 267)
+
+
+def test_a_photograph_done_in_bands_is_the_one_done_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    noisy = noise(61, 47)
+    half = noisy.getchannel("R")
+    rgba = noisy.copy()
+    rgba.putalpha(half)
+    deep = Image.fromarray((np.arange(61 * 47, dtype=np.uint16) * 23).reshape(47, 61))
+    profile = {"icc_profile": swapped_primaries()}
+    for number, (image, options) in enumerate(
+        (
+            (noisy, {}),
+            (noisy, profile),
+            (rgba, profile),
+            (half.convert("1"), {}),
+            (noisy.quantize(16), {"transparency": 2} | profile),
+            (deep, {"transparency": 23}),
+            (noisy, {"exif": turning(5)} | profile),
+        )
+    ):
+        path = tmp_path / f"{number}.png"
+        path.write_bytes(encoded(image, "PNG", **options))
+        monkeypatch.setattr(pixels, "_BAND", 1 << 22)
+        whole, photograph = decode(path), decode_at_least(path, longest=60, shortest=40)
+        monkeypatch.setattr(pixels, "_BAND", 1)
+        assert np.array_equal(decode(path), whole)
+        banded = decode_at_least(path, longest=60, shortest=40)
+        assert np.array_equal(np.asarray(banded.image), whole) and np.array_equal(np.asarray(photograph.image), whole)
+
+
+def test_large_photographs_are_decoded_one_at_a_time(tmp_path: Path, large_from_1000: None) -> None:
+    large, small = tmp_path / "large.png", tmp_path / "small.png"
+    noise(64, 48).save(large)
+    noise(8, 8).save(small)
+    done = threading.Event()
+
+    def read() -> None:
+        decode(large)
+        done.set()
+
+    with decoding._one_large:
+        thread = threading.Thread(target=read, daemon=True)
+        thread.start()
+        decode(small)
+        assert upright_size(large) == (48, 64)
+        assert not done.wait(0.1)
+    assert done.wait(30)
+    thread.join()
+    large.write_bytes(large.read_bytes()[:1000])
+    for _ in range(2):  # what fails lets go, too
+        with pytest.raises(PhotographError):
+            decode(large)
 
 
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
@@ -262,15 +363,6 @@ def test_the_first_frame_of_an_animation(tmp_path: Path) -> None:
         assert decoded(tmp_path, data)[0, 0].tolist() == [255, 0, 0], kind
 
 
-def swapped_primaries() -> bytes:
-    """An sRGB profile under another name whose red and green primaries are exchanged."""
-    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
-    for tag, other in ((b"rXYZ", b"tmpX"), (b"gXYZ", b"rXYZ"), (b"tmpX", b"gXYZ")):
-        at = profile.index(tag, 128)
-        profile[at : at + 4] = other
-    return bytes(profile).replace("sRGB".encode("utf-16-be"), "swap".encode("utf-16-be"))
-
-
 def test_an_embedded_profile_is_applied(tmp_path: Path) -> None:
     image = Image.new("RGB", (4, 4), (255, 0, 0))
     array = decoded(tmp_path, encoded(image, "PNG", icc_profile=swapped_primaries()))
@@ -279,18 +371,13 @@ def test_an_embedded_profile_is_applied(tmp_path: Path) -> None:
 
 def test_a_damaged_profile_is_left_aside(tmp_path: Path) -> None:
     image = Image.new("RGB", (4, 4), (255, 0, 0))
-    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    for profile in (b"nonsense", srgb[:200], srgb):
+    for profile in (b"nonsense", SRGB[:200], SRGB):
         assert decoded(tmp_path, encoded(image, "PNG", icc_profile=profile))[0, 0].tolist() == [255, 0, 0]
 
 
 def test_an_rgb_profile_on_grey_pixels_is_left_aside(tmp_path: Path) -> None:
     profile = swapped_primaries()
     assert (decoded(tmp_path, encoded(Image.new("L", (4, 4), 90), "PNG", icc_profile=profile)) == 90).all()
-
-
-def chunk(kind: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
 def png_header(width: int, height: int) -> bytes:
