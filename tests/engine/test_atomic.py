@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from engine.atomic import discard_leftovers, replacing
+from engine.errors import UsageError
 
 
 class Killed(BaseException):
@@ -39,3 +41,14 @@ def test_only_what_a_killed_writer_left_is_discarded(tmp_path: Path) -> None:
         "a.tmp",
         "below/.hidden",
     ]
+
+
+def test_what_is_no_file_keeps_its_name(tmp_path: Path) -> None:
+    pipe, link = tmp_path / "pipe", tmp_path / "link"
+    os.mkfifo(pipe)
+    link.symlink_to(pipe)
+    for path in (pipe, link):
+        with pytest.raises(UsageError, match="is a pipe, a device or the like, not a file"), replacing(path):
+            pass
+    assert pipe.is_fifo() and link.is_symlink()
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["link", "pipe"]
