@@ -63,7 +63,7 @@ def _left(index: Index | None) -> str:
         with _inside(index.start):
             # A failure is left too, but counted already.
             return str(sum(index.find(source.file_name) is None for source in find_sources(index.start.inputs, None)))
-    except (UsageError, OSError) as error:
+    except (UsageError, OSError, ValueError) as error:  # ValueError: no name that a system knows
         return f"unknown ({error})"
 
 
