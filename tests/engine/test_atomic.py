@@ -75,3 +75,14 @@ def test_a_folder_that_may_not_be_written_is_refused(tmp_path: Path) -> None:
             require_folder(tmp_path / "new")
     finally:
         tmp_path.chmod(0o700)
+
+
+def test_what_is_no_file_keeps_its_name(tmp_path: Path) -> None:
+    pipe, link = tmp_path / "pipe", tmp_path / "link"
+    os.mkfifo(pipe)
+    link.symlink_to(pipe)
+    for path in (pipe, link):
+        with pytest.raises(UsageError, match="is a pipe, a device or the like, not a file"), replacing(path):
+            pass
+    assert pipe.is_fifo() and link.is_symlink()
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["link", "pipe"]

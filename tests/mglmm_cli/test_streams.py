@@ -41,6 +41,7 @@ import os
 descriptor = os.open('opened', os.O_WRONLY | os.O_CREAT)
 os.write(1, b'noise of a library'); os.write(2, b'noise of a library')
 print('said'); print('said', file=sys.stderr, flush=True); sys.stdout.flush()
+assert all(map(os.get_inheritable, range(3)))
 os.write(descriptor, sys.stdin.read().encode() + b'ours %d' % descriptor)
 """
 

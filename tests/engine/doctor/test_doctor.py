@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -185,9 +186,32 @@ def _other_grid(folder: Path) -> None:
     _change_config(folder, lambda config: config["pixel_encoder"].__setitem__("image_size", 192))
 
 
+def _lengthen_the_config(folder: Path) -> None:
+    os.truncate(folder / "config.json", 10 << 30)
+
+
+def _a_pipe_for_the_config(folder: Path) -> None:
+    (folder / "config.json").unlink()
+    os.mkfifo(folder / "config.json")
+
+
+def _lengthen_the_weights(folder: Path) -> None:
+    os.truncate(folder / "model.safetensors", 10 << 30)
+
+
+def _list_many(folder: Path) -> None:
+    files = {f"{number}.safetensors": "0" for number in range(100_000)}
+    (folder / "manifest.json").write_text(json.dumps({"files": files}))
+
+
 @pytest.mark.parametrize(
     ("damage", "name", "words"),
     [
+        (_lengthen_the_config, "config", "config.json: 10737 MB: too large to be what its name says"),
+        (_lengthen_the_config, "manifest", "config.json: 10737 MB: too large"),
+        (_lengthen_the_weights, "manifest", "model.safetensors: can't be read as safetensors"),
+        (_a_pipe_for_the_config, "config", "config.json: is no file"),
+        (_list_many, "manifest", "4.safetensors and 99995 more: listed in manifest.json, but missing"),
         (_flip_a_byte, "manifest", "model.safetensors: damaged or changed"),
         (_remove_the_manifest, "manifest", "manifest.json is missing"),
         (_remove_the_tokenizer, "manifest", "tokenizer.json: listed in manifest.json, but missing"),

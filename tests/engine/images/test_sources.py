@@ -62,6 +62,24 @@ def test_every_supported_extension_is_found(tmp_path: Path, suffix: str) -> None
     assert names(tmp_path) == [f"x.{suffix}"]
 
 
+def test_a_path_is_as_it_was_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make(tmp_path, "photos/sub/a.jpg", "photos/b.jpg", "c.jpg")
+    monkeypatch.chdir(tmp_path)
+
+    def given(*inputs: str, stdin: bytes | None = None) -> list[str]:
+        return [source.given for source in find_sources(inputs, None if stdin is None else io.BytesIO(stdin))]
+
+    assert given("photos") == ["photos/b.jpg", "photos/sub/a.jpg"]
+    assert given("./photos/") == ["./photos/b.jpg", "./photos/sub/a.jpg"]
+    assert given("photos/../c.jpg", "photos/sub") == ["photos/../c.jpg", "photos/sub/a.jpg"]
+    assert given("**/a.*", "photos/*.jpg") == ["photos/sub/a.jpg", "photos/b.jpg"]
+    assert given(str(tmp_path)) == [f"{tmp_path}/c.jpg", f"{tmp_path}/photos/b.jpg", f"{tmp_path}/photos/sub/a.jpg"]
+    assert given(f"{tmp_path}/ph*/*.jpg") == [f"{tmp_path}/photos/b.jpg"]
+    monkeypatch.chdir(tmp_path / "photos" / "sub")
+    assert given("../*.jpg") == ["../b.jpg"]
+    assert given("-", stdin=b"./a.jpg\n..//b.jpg\n") == ["./a.jpg", "..//b.jpg"]
+
+
 def test_hidden_files_and_folders_are_skipped_but_a_named_hidden_folder_is_not(tmp_path: Path) -> None:
     make(tmp_path, ".h.jpg", ".cache/a.jpg", "a.jpg")
     assert names(tmp_path) == ["a.jpg"]
