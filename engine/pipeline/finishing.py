@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
 from engine.errors import PhotographError
 from engine.images.sources import Source
+from engine.pipeline.threads import Threads
 from engine.pipeline.trouble import OutOfMemory, photograph_error
 from engine.records import Failure, PhotoRecord
 
@@ -56,7 +57,7 @@ class Finishing:
 
     def __init__(self, pending: int, *, in_order: bool, notify: Callable[[], object]) -> None:
         self._pending, self._in_order, self._notify = pending, in_order, notify
-        self._pool = ThreadPoolExecutor(_THREADS, "finish")
+        self._pool = Threads(_THREADS, "finish")
         self._inside: dict[int, _Leaving] = {}
         self._left = 0
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -12,6 +12,7 @@ from engine.errors import PhotographError
 from engine.images.sources import Source
 from engine.images.transforms import Views
 from engine.pipeline.feed import Feed
+from engine.pipeline.threads import Threads
 from engine.pipeline.trouble import OutOfMemory, photograph_error
 
 _THREADS = 2
@@ -54,7 +55,7 @@ class Opening:
         self, sources: Iterable[Source], read: Callable[[Source], Views], ahead: int, notify: Callable[[], object]
     ) -> None:
         self._read, self._notify = read, notify
-        self._pool = ThreadPoolExecutor(_THREADS, "decode")
+        self._pool = Threads(_THREADS, "decode")
         self._flying: set[Future[Views | PhotographError]] = set()
         self._hasty = True
         self._unfit: Source | None = None
