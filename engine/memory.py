@@ -19,6 +19,7 @@ _TEXTS = (
     "failed to allocate",  # ONNX Runtime's arena
     "could not create a primitive",  # oneDNN gives no reason; its memory is what can fail once the same has worked
     "could not execute a primitive",
+    "can't start new thread",  # nor does Python, which found no room for a stack
 )
 _LINKER = ("failed to map segment", "cannot map zero-fill pages")
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
 from engine.errors import PhotographError
 from engine.images.sources import InMemory, Source
+from engine.pipeline.threads import Threads
 from engine.pipeline.trouble import OutOfMemory, photograph_error
 from engine.records import Failure, PhotoRecord
 
@@ -57,7 +58,7 @@ class Finishing(Generic[_Photograph]):
 
     def __init__(self, pending: int, *, in_order: bool, notify: Callable[[], object]) -> None:
         self._pending, self._in_order, self._notify = pending, in_order, notify
-        self._pool = ThreadPoolExecutor(_THREADS, "finish")
+        self._pool = Threads(_THREADS, "finish")
         self._inside: dict[int, _Leaving[_Photograph]] = {}
         self._left = 0
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Generic, Self, TypeVar
@@ -12,6 +12,7 @@ from engine.errors import PhotographError
 from engine.images.sources import InMemory, Source
 from engine.images.transforms import Views
 from engine.pipeline.feed import Feed
+from engine.pipeline.threads import Threads
 from engine.pipeline.trouble import OutOfMemory, photograph_error
 
 _Photograph = TypeVar("_Photograph", bound=Source | InMemory)
@@ -60,7 +61,7 @@ class Opening(Generic[_Photograph]):
         notify: Callable[[], object],
     ) -> None:
         self._read, self._notify = read, notify
-        self._pool = ThreadPoolExecutor(_THREADS, "decode")
+        self._pool = Threads(_THREADS, "decode")
         self._flying: set[Future[Views | PhotographError]] = set()
         self._hasty = True
         self._unfit: _Photograph | None = None

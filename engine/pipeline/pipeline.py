@@ -3,19 +3,13 @@
     sources -> decode (threads) -> [ encode -> answer -> low-res masks ] -> full masks, RLE (threads) -> records
 
 What is in brackets is the scheduler's. Everything between two stages is bounded, so memory depends on the batch size,
-not on the number of photographs. What is in hand goes on however long the list takes to name the next photograph.
-
-Where memory runs out, fewer photographs are in the model at a time from then on, and one that did not fit beside the
-others is tried again when they are done.
+not on the number of photographs.
 """
 
 from __future__ import annotations
 
-import threading
-import zlib
 from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Literal, TypeVar
 
 import numpy as np
@@ -30,10 +24,9 @@ from engine.masks.postprocess import shifted, to_masks
 from engine.model.checkpoint import Checkpoint
 from engine.pipeline.answering import Answered, Answerer, Asked
 from engine.pipeline.batch_size import batch_size
-from engine.pipeline.finishing import Finishing
-from engine.pipeline.opening import Arrived, Opening
+from engine.pipeline.line import Line
 from engine.pipeline.regions import about_region
-from engine.pipeline.scheduling import Opened, Scheduler
+from engine.pipeline.scheduling import Scheduler
 from engine.records import Failure, PhotoRecord, SegCap
 from engine.text.prompts import TEMPLATES, Box, Families, Task, instruction
 from engine.timing import Stages
@@ -145,34 +138,21 @@ class Pipeline:
     ) -> Generator[tuple[_Photograph, PhotoRecord | Failure], None, None]:
         """One outcome per source; a photograph that can't be done gives a `Failure`.
 
-        Without `in_order`, an outcome comes as soon as it is there, and none is lost with the program that could have
-        been kept.
+        An outcome does not wait for `sources`, which may take any time to name the next photograph. Without `in_order`,
+        it does not wait for those before it either, and none is lost with the program that could have been kept.
         """
         first = self._options.question(TEMPLATES[self._config.template].families)
         scheduler = Scheduler(self._answerer, first, self._options.children, self._stages)
-        ahead = 2 * self.batch_size
-        came = threading.Event()
-        inside: dict[int, Arrived[_Photograph]] = {}
-        finishing: Finishing[_Photograph] = Finishing(ahead, in_order=in_order, notify=came.set)
-        with finishing, Opening(sources, self._read, ahead, came.set) as opening:
-            while True:
-                came.clear()
-                before = opening.number
-                new = self._new(opening, finishing, scheduler)
-                inside |= {photograph.number: photograph for photograph in new}
-                moved = bool(new) or scheduler.busy or opening.held or opening.number != before
-                for number, answers in scheduler.work([_to_model(photograph) for photograph in new]):
-                    self._finish(finishing, inside.pop(number), answers)
-                if scheduler.short:  # perhaps for what the threads took
-                    opening.settle()
-                    finishing.settle()
-                for outcome in finishing.leaving():
-                    moved = True
-                    yield outcome
-                if not (moved or finishing.held):
-                    if finishing.empty and opening.ended:
-                        return
-                    came.wait()
+        line = Line(
+            sources,
+            self._read,
+            scheduler,
+            self._record,
+            ahead=2 * self.batch_size,
+            in_order=in_order,
+            stages=self._stages,
+        )
+        yield from line.outcomes()
 
     def ask(self, image: np.ndarray, questions: Sequence[str], box: Box | None = None) -> tuple[SegCap, ...]:
         """A conversation about one photograph: each question is put with the turns before it.
@@ -198,53 +178,6 @@ class Pipeline:
             for answered in self._answerer.converse(views, questions, boxes)
         )
 
-    def _new(
-        self, opening: Opening[_Photograph], finishing: Finishing[_Photograph], scheduler: Scheduler
-    ) -> list[Arrived[_Photograph]]:
-        """Photographs for which there is room, as far as they are there."""
-        if opening.held or finishing.held:
-            # What did not fit beside the others gets the memory for itself.
-            return [] if scheduler.busy else self._again(opening, finishing, scheduler)
-        new: list[Arrived[_Photograph]] = []
-        room, furthest = scheduler.room(), scheduler.furthest(opening.number)
-        with self._stages.measure("wait"):
-            while len(new) < room and opening.number <= furthest and (photograph := opening.take()):
-                if isinstance(photograph.views, PhotographError):
-                    finishing.fail(photograph.number, photograph.source, photograph.views)
-                else:
-                    new.append(photograph)
-        return new
-
-    def _again(
-        self, opening: Opening[_Photograph], finishing: Finishing[_Photograph], scheduler: Scheduler
-    ) -> list[Arrived[_Photograph]]:
-        """Try what is held, with nothing beside it; if it fits, there was too much in the model before."""
-        opening.settle()
-        finishing.settle()
-        if finishing.held:
-            if finishing.retry():
-                scheduler.shrink()
-            return []
-        photograph = opening.reopen()
-        if isinstance(photograph.views, PhotographError):
-            finishing.fail(photograph.number, photograph.source, photograph.views)
-            return []
-        scheduler.shrink()
-        return [photograph]
-
-    def _finish(
-        self,
-        finishing: Finishing[_Photograph],
-        photograph: Arrived[_Photograph],
-        answers: list[Answered] | PhotographError,
-    ) -> None:
-        source, views = photograph.source, photograph.views
-        if isinstance(answers, PhotographError):
-            finishing.fail(photograph.number, source, answers)
-        else:
-            assert isinstance(views, Views)  # the others are not asked about
-            finishing.add(photograph.number, source, partial(self._record, source, views, answers))
-
     def _read(self, source: Source | InMemory) -> Views:
         with self._stages.measure("decode"):
             return self._answerer.upload(self._views(source))
@@ -263,9 +196,3 @@ class Pipeline:
         with self._stages.measure("finish", sum(len(answer.low_res) for answer in answers)):
             segcaps = tuple(answer.segcap(to_masks(answer.low_res, views.frame, side)) for answer in answers)
         return PhotoRecord(source.file_name, views.frame.width, views.frame.height, segcaps)
-
-
-def _to_model(photograph: Arrived[_Photograph]) -> Opened:
-    assert isinstance(photograph.views, Views)
-    draw = zlib.crc32(photograph.source.file_name.encode("utf-8", "surrogateescape"))
-    return Opened(photograph.number, photograph.views, draw)

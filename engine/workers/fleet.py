@@ -110,10 +110,8 @@ class Fleet:
     def run(self, sources: Iterable[Source], *, in_order: bool = True) -> Generator[Outcome, None, None]:
         """One outcome per source; a photograph that can't be done gives a `Failure`.
 
-        What the processes have in hand goes on however long `sources` takes to name the next.
-
-        Without `in_order`, an outcome comes as soon as it is there, and none is lost with the program that could have
-        been kept.
+        An outcome does not wait for `sources`, which may take any time to name the next photograph. Without `in_order`,
+        it does not wait for those before it either, and none is lost with the program that could have been kept.
 
         A run that is not seen to its end closes the processes.
 

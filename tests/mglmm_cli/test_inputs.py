@@ -16,7 +16,7 @@ from PIL import Image
 
 from engine.images.sources import Source
 from engine.names import from_text
-from engine.pipeline.pipeline import Outcome
+from engine.pipeline.finishing import Outcome
 from engine.records import PhotoRecord
 from mglmm_cli import segcap as command
 from mglmm_cli.codes import Exit

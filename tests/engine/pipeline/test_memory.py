@@ -259,3 +259,22 @@ def test_the_model_tries_again_when_no_photograph_is_being_opened(
     alone = Options(granularity="panoptic", batch_size=1, max_new_tokens=6, decoder="torch")
     _assert_same([outcome for _, outcome in Pipeline(tiny, alone).run(photographs[:4])], expected[:4])
     assert failed.is_set()
+
+
+def test_where_no_thread_can_be_started_the_others_do_its_work(
+    tiny: Checkpoint,
+    photographs: list[Source],
+    expected: list[PhotoRecord | Failure],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    start, refused = threading.Thread.start, list[str]()
+
+    def fails(self: threading.Thread) -> None:
+        if self.name.startswith(("decode", "finish")):
+            refused.append(self.name)
+            raise RuntimeError("can't start new thread")
+        start(self)
+
+    monkeypatch.setattr(threading.Thread, "start", fails)
+    _assert_same(_outcomes(tiny, photographs), expected)
+    assert {name.partition("_")[0] for name in refused} == {"decode", "finish"}
