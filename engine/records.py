@@ -124,7 +124,7 @@ class PhotoRecord:
     """Everything that was answered about one photograph.
 
     Attributes:
-        file_name: path relative to the input root, with `/`, in the form of `engine.names`.
+        file_name: path relative to the input root, with `/`, in the form of `engine.text.names`.
         width, height: of the upright original, in pixels.
         segcaps: in the order in which they were asked.
     """

@@ -19,8 +19,8 @@ from engine.atomic import replacing
 from engine.images.decode import MAX_PIXELS, Photograph, decode_at_least
 from engine.images.sources import inside
 from engine.masks.rle import decode
-from engine.names import renewed
 from engine.records import PhotoRecord, SegCap
+from engine.text.names import renewed
 from exporters.panel import PANEL, Style, colour_of, draw_panel, draw_tag, tag_size
 
 _SUFFIX = ".jpg"

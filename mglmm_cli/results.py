@@ -20,6 +20,7 @@ from engine.images.sources import Source
 from engine.journal import Index, Journal, Lock, Place, Start, dump, fingerprint, stamp, to_line, unchanged
 from engine.memory import out_of_memory
 from engine.records import Failure, PhotoRecord
+from engine.text.names import to_text
 from exporters.coco import write_coco
 from exporters.overlay import overlay_path, read, write_overlay
 from mglmm_cli.folder import COCO, FAILURES, JOURNAL
@@ -31,7 +32,7 @@ _OVERLAYS_WAITING = 8
 
 
 def _path(source: Source) -> str:
-    return source.given or str(source.path)
+    return to_text(source.given or source.path)
 
 
 class Results(Protocol):

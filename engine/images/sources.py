@@ -22,7 +22,7 @@ from engine.images.formats.kinds import SUFFIXES
 from engine.images.inputs import Input, is_hidden, is_within, visible_above
 from engine.images.lists import read_names
 from engine.images.search import search, takes
-from engine.names import to_text
+from engine.text.names import to_text
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,7 +38,7 @@ class Source:
 
     Attributes:
         path: where it lies.
-        file_name: its name in every output: relative to the input root, with `/`, in the form of `engine.names`.
+        file_name: its name in every output: relative to the input root, with `/`, in the form of `engine.text.names`.
         given: the path as the user gave it: on a list to the letter, below a folder behind the folder's own.
     """
 

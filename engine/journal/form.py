@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
 from engine.journal.lines import dump
-from engine.names import renewed
 from engine.records import RLE, Answer, Failure, Granularity, GroundedPhrase, Mask, Parent, PhotoRecord, SegCap, Span
+from engine.text.names import renewed
 
 _GRANULARITIES = get_args(Granularity)
 

@@ -19,7 +19,7 @@ from engine.journal.kinds import PHOTO, Begun, Finished, Foreign, Known, Photogr
 from engine.journal.lines import BEGIN, load, unseal
 from engine.journal.regular import open_regular
 from engine.journal.run import VERSION, RunInfo, Start, differences
-from engine.names import renewed
+from engine.text.names import renewed
 
 _BUFFER = 1 << 18
 _LONGEST = 1 << 28

@@ -17,8 +17,8 @@ from engine.journal.lines import dump
 from engine.journal.lock import Lock
 from engine.journal.run import Start, now
 from engine.journal.writer import Writer
-from engine.names import renewed
 from engine.records import Failure, PhotoRecord
+from engine.text.names import renewed
 
 _REPEATED = 100
 """After the first photograph, and then after each so many, a run says again what it is."""

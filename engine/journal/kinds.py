@@ -13,7 +13,7 @@ from engine.journal.content import Fingerprint
 from engine.journal.form import is_photograph
 from engine.journal.lines import load
 from engine.journal.run import VERSION, Start
-from engine.names import renewed
+from engine.text.names import renewed
 
 PHOTO = b',"photo":'
 """Between what the journal notes and the public form. No text of JSON holds it, as quotes in it are escaped."""

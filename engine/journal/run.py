@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from engine.journal.lines import dump, load
-from engine.names import from_text, to_text
+from engine.text.names import from_text, to_text
 
 VERSION = 2
 

@@ -17,9 +17,9 @@ from pycocotools.cocoeval import COCOeval
 from engine.errors import MglmmError
 from engine.journal import Index, Journal, RunInfo, Start
 from engine.masks import rle
-from engine.names import to_text
 from engine.records import Failure, Mask, Parent, PhotoRecord, SegCap
 from engine.text.grammar import parse
+from engine.text.names import to_text
 from exporters.coco import write_coco
 
 INFO = RunInfo("mglmm 1.0", "nano", "ab12", {"batch": 4}, "2026-01-01T00:00:00+00:00", "2026-01-01T00:01:00+00:00")

@@ -15,9 +15,9 @@ import pytest
 from PIL import Image
 
 from engine.images.sources import Source
-from engine.names import from_text
 from engine.pipeline.finishing import Outcome
 from engine.records import PhotoRecord
+from engine.text.names import from_text
 from mglmm_cli import segcap as command
 from mglmm_cli.codes import Exit
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from engine.names import to_text
+from engine.text.names import to_text
 from engine.text.prompts import TEMPLATES
 from trainer.data.formats import open_format
 from trainer.data.formats.base import Skipped

@@ -15,9 +15,9 @@ from typing import Any
 
 from engine.decoding.sequence import Turn
 from engine.masks.rle import from_coco
-from engine.names import from_text, to_text
 from engine.records import RLE
 from engine.text.grammar import SEG
+from engine.text.names import from_text, to_text
 from engine.text.prompts import Task
 
 

@@ -29,7 +29,7 @@ from typing import Any, BinaryIO, Self
 import numpy as np
 
 from engine.errors import MglmmError, UsageError
-from engine.names import from_text
+from engine.text.names import from_text
 from engine.text.prompts import Task
 from trainer.data.record import Record, from_json, to_json
 
@@ -66,7 +66,7 @@ class Info:
     Attributes:
         format: the adapter that read it.
         template: the chat template whose wordings its questions have.
-        images: root of the photographs, as `engine.names` writes it; a relative one is relative to the data set's
+        images: root of the photographs, as `engine.text.names` writes it; a relative one is relative to the data set's
             folder.
         records: how many of each task.
         masks: of all records; unknown ones are not counted.

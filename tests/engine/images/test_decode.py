@@ -234,17 +234,16 @@ def test_a_photograph_done_in_bands_is_the_one_done_at_once(tmp_path: Path, monk
     rgba.putalpha(half)
     deep = Image.fromarray((np.arange(61 * 47, dtype=np.uint16) * 23).reshape(47, 61))
     profile = {"icc_profile": swapped_primaries()}
-    for number, (image, options) in enumerate(
-        (
-            (noisy, {}),
-            (noisy, profile),
-            (rgba, profile),
-            (half.convert("1"), {}),
-            (noisy.quantize(16), {"transparency": 2} | profile),
-            (deep, {"transparency": 23}),
-            (noisy, {"exif": turning(5)} | profile),
-        )
-    ):
+    cases: list[tuple[Image.Image, dict[str, Any]]] = [
+        (noisy, {}),
+        (noisy, profile),
+        (rgba, profile),
+        (half.convert("1"), {}),
+        (noisy.quantize(16), {"transparency": 2} | profile),
+        (deep, {"transparency": 23}),
+        (noisy, {"exif": turning(5)} | profile),
+    ]
+    for number, (image, options) in enumerate(cases):
         path = tmp_path / f"{number}.png"
         path.write_bytes(encoded(image, "PNG", **options))
         monkeypatch.setattr(pixels, "_BAND", 1 << 22)

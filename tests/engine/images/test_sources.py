@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from engine.errors import PhotographError, UsageError
 from engine.images.decode import decode
 from engine.images.sources import count_sources, find_sources, inside, say_left_out
-from engine.names import from_text, to_text
+from engine.text.names import from_text, to_text
 from tests.engine.images.made import encoded, scene
 
 

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from engine.journal import dump, from_json, load, to_json, to_line
 from engine.journal.form import is_photograph
-from engine.names import from_text, to_text
 from engine.records import RLE, Failure, Mask, Parent, PhotoRecord, SegCap
 from engine.text.grammar import parse
+from engine.text.names import from_text, to_text
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 names = st.binary(min_size=1, max_size=20).map(to_text)

@@ -19,7 +19,7 @@ from urllib.parse import unquote
 from engine.errors import PhotographError, UsageError
 from engine.images.header import Header, read_header
 from engine.images.sources import inside
-from engine.names import from_text
+from engine.text.names import from_text
 from trainer.data.formats.base import Skipped
 from trainer.data.formats.reading import is_whole
 

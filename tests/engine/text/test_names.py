@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.names import from_text, renewed, to_text
+from engine.text.names import from_text, renewed, to_text
 
 # Bytes that meet each other: pieces of the escapes, of UTF-8, and of neither.
 PIECES = st.sampled_from(
