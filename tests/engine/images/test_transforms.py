@@ -73,9 +73,7 @@ def test_a_thin_photograph_has_views_of_the_same_shape_and_little_memory(size: t
     assert min(views.frame.inner_height, views.frame.inner_width) >= 1
 
 
-def test_the_middle_of_a_thin_photograph_is_that_of_the_whole(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_middle_of_a_thin_photograph_is_that_of_the_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for width, height in ((900, 9), (9, 900), (700, 3)):
         image = decode(_photograph(tmp_path / "a.png", width, height))
         cut = make_views(image, WITH_CLIP)
