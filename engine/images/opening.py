@@ -107,8 +107,9 @@ def _format(file: PictureFile) -> str:
     head = file.read_at(0, HEAD)
     name = format_of(head)
     if name is None:
-        other = other_kind(head)
-        raise PhotographError("open", f"{other}, " * bool(other) + f"not a {READABLE} picture, or damaged")
+        if other := other_kind(head):
+            raise PhotographError("open", f"a file of another kind ({other}), not a {READABLE} picture")
+        raise PhotographError("open", f"not a {READABLE} picture, or damaged")
     file.seek(0)
     return name
 
