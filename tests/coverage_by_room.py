@@ -1,6 +1,6 @@
 """`python -m tests.coverage_by_room FILE...`: a table of how many lines of each room were run, a column per file.
 
-The files are those that `pytest --cov` writes (`$COVERAGE_FILE`, or `.coverage`); columns are named as they are.
+The files are those that `pytest --cov` writes (`$COVERAGE_FILE`, or `.coverage`); columns are named after them.
 """
 
 from __future__ import annotations
@@ -47,4 +47,4 @@ def _row(name: str, found: list[tuple[int, int]]) -> list[str]:
 
 
 if __name__ == "__main__":
-    print(table({Path(name).name.lstrip("."): count(Path(name)) for name in sys.argv[1:]}))
+    print(table({Path(name).stem: count(Path(name)) for name in sys.argv[1:]}))
