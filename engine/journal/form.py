@@ -96,8 +96,7 @@ def _mask_to_json(mask: Mask) -> dict[str, Any]:
     # NumPy's numbers become Python's.
     x, y, width, height = map(float, mask.bbox)
     score = float(mask.score)
-    # The sum is finite only if all are, but for a sum beyond all pixels.
-    if not math.isfinite(x + y + width + height + score):
+    if not all(map(math.isfinite, (x, y, width, height, score))):
         raise ValueError(f"a mask's box {mask.bbox} or score {mask.score} is not finite")
     return {
         "segmentation": mask.rle.to_coco(),

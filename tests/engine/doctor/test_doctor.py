@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 
 from engine.doctor import Check, Device, Memory, Report, Status, examine
 from engine.doctor.machine import fits
+from engine.doctor.memory import estimate
 from engine.doctor.parts import outline
 from engine.doctor.selftest import self_test
 from engine.errors import UsageError
@@ -204,6 +205,23 @@ def _list_many(folder: Path) -> None:
     (folder / "manifest.json").write_text(json.dumps({"files": files}))
 
 
+@pytest.fixture(scope="module")
+def estimated() -> Iterator[None]:
+    """Estimates of memory, which have nothing to do with damage, are made once for each config."""
+    known: dict[tuple[str, int], tuple[Memory, ...]] = {}
+
+    def once(network: MGLMM, prompt: int) -> tuple[Memory, ...]:
+        key = (network.config.model_dump_json(), prompt)
+        if key not in known:
+            known[key] = estimate(network, prompt)
+        return known[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("engine.doctor.examination.estimate", once)
+        yield
+
+
+@pytest.mark.usefixtures("estimated")
 @pytest.mark.parametrize(
     ("damage", "name", "words"),
     [
