@@ -55,7 +55,8 @@ def search(entry: Input, out: str | None, passed_over: PassedOver = lambda name,
         if not state:
             continue
         if not _is_folder(found):
-            if entry.accepts(state) and not (found.is_symlink() and is_within(os.path.realpath(found.path), out)):
+            from_out = out is not None and found.is_symlink() and is_within(os.path.realpath(found.path), out)
+            if entry.accepts(state) and not from_out:
                 kind = _kind_if_none(found)
                 if kind is None:
                     yield below

@@ -77,10 +77,10 @@ def make_views(image: np.ndarray, config: ModelConfig) -> Views:
 
 
 def read_views(path: str | os.PathLike[str], config: ModelConfig, *, max_pixels: int = MAX_PIXELS) -> Views:
-    """Read and prepare one photograph; of a large JPEG only as much is decoded as its views need.
+    """Read and prepare one photograph; a large one on a coarser grid, where its views need no finer one.
 
-    The views are those of `make_views(decode(path), config)`, exactly unless it is a JPEG whose sides can be halved
-    and still be `_MARGIN` times those of its views.
+    The views are those of `make_views(decode(path), config)`, exactly unless it is a JPEG, or has more than fifty
+    million pixels, and its sides can be halved and still be `_MARGIN` times those of its views.
 
     Args:
         path, max_pixels: as `decode` takes them.

@@ -58,6 +58,8 @@ def take_apart(file: PictureFile) -> Contents:
             noted[code] += length
         if code not in (_START, _COMMENT):
             parts.append(segment)
+        if code == _END:
+            break
     return Contents(tuple(parts))
 
 
@@ -91,5 +93,5 @@ def _next_marker(file: PictureFile, at: int) -> int | None:
         if found := _MARKER.search(block):
             return at + found.start()
         at += len(block) - 1  # the last byte may be the first of a marker
-        size = _BLOCK
+        size = min(8 * size, _BLOCK)  # so that no more is read than is passed over, about
     return None

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from engine.errors import PhotographError
+from engine.images import reading
 from engine.images.decode import decode, decode_at_least, upright_size
 from engine.images.formats.jpeg import take_apart
 from engine.images.reading import PictureFile
@@ -139,3 +140,18 @@ def test_what_has_a_film_behind_it_is_decoded_small_too(tmp_path: Path, photogra
     (tmp_path / "b").write_bytes(photograph)
     small, plain = (decode_at_least(tmp_path / name, longest=16, shortest=12) for name in "ab")
     assert small.image.size == (16, 12) and small.image.tobytes() == plain.image.tobytes()
+
+
+def test_a_file_of_nothing_but_segments_is_given_up_soon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "_READS", 50_000)
+    for piece in (b"\xff\xe0\0\x02", b"\xff\xe0\0\x02?", b"\xff\xda\0\x02?"):
+        (tmp_path / "a.jpg").write_bytes(b"\xff\xd8\xff\xc2\0\x0b\x08\0\x10\0\x10\x01\1\x11\0" + piece * 1_000_000)
+        with pytest.raises(PhotographError, match="pieces too small|scans"):
+            decode(tmp_path / "a.jpg")
+
+
+def test_a_picture_that_ends_before_it_begins(tmp_path: Path) -> None:
+    photograph = encoded(noise(), "JPEG")
+    (tmp_path / "a.jpg").write_bytes(photograph[:20] + b"\xff\xd9" + photograph[20:])
+    with pytest.raises(PhotographError):
+        decode(tmp_path / "a.jpg")
