@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from engine.journal.lines import dump
+from engine.names import renewed
 from engine.records import RLE, Answer, Failure, GroundedPhrase, Mask, Parent, PhotoRecord, SegCap, Span
 
 
@@ -16,10 +17,11 @@ def to_json(entry: PhotoRecord | Failure) -> dict[str, Any]:
     Raises:
         ValueError: if a number is not finite.
     """
+    file_name = renewed(entry.file_name)
     if isinstance(entry, Failure):
-        return {"file_name": entry.file_name, "failure": {"stage": entry.stage, "reason": entry.reason}}
+        return {"file_name": file_name, "failure": {"stage": entry.stage, "reason": entry.reason}}
     return {
-        "file_name": entry.file_name,
+        "file_name": file_name,
         "width": entry.width,
         "height": entry.height,
         "segcaps": [_segcap_to_json(segcap) for segcap in entry.segcaps],
@@ -39,7 +41,7 @@ def from_json(value: Mapping[str, Any]) -> PhotoRecord | Failure:
 
 
 def to_line(entry: PhotoRecord | Failure) -> str:
-    """One photograph as one line of ASCII, newline included, so that any file name survives any encoding.
+    """One photograph as one line of ASCII, newline included, so that it survives any encoding.
 
     Raises:
         ValueError: if a number is not finite.

@@ -15,6 +15,7 @@ from engine.errors import MglmmError
 from engine.journal.content import Fingerprint
 from engine.journal.lines import load, unseal
 from engine.journal.run import RunInfo, Start
+from engine.names import renewed
 
 PHOTO = b',"photo":'
 """Between what the journal notes and the public form. No text of JSON holds it, as quotes in it are escaped."""
@@ -101,11 +102,12 @@ class Index:
 
     def find(self, name: str) -> Place | None:
         """The newest line of a photograph."""
+        name = renewed(name)
         wanted = hash(name)
         at = bisect_left(self._names, wanted)
         while at < len(self._names) and self._names[at] == wanted:
             head, _ = self._read(self._offsets[at])
-            if head["name"] == name:
+            if renewed(head["name"]) == name:
                 known = Fingerprint(head["content"], head["stamp"])
                 return Place(head["state"] == DONE, known, self._offsets[at])
             at += 1
@@ -113,8 +115,7 @@ class Index:
 
     def value(self, place: Place) -> dict[str, Any]:
         """The public form of what stands there."""
-        value: dict[str, Any] = load(self._read(place.offset)[1])
-        return value
+        return _photograph(self._read(place.offset)[1])
 
     def photographs(self) -> Iterator[dict[str, Any]]:
         """The public form of each photograph that was answered, in the order of the inputs."""
@@ -143,7 +144,7 @@ class Index:
         for offset in array("q", offsets[np.lexsort((offsets, ats))].tobytes()):
             self._file.seek(offset)
             line = self._file.readline()  # checked when the index was made
-            yield load(line[line.index(PHOTO) + len(PHOTO) : -2])
+            yield _photograph(line[line.index(PHOTO) + len(PHOTO) : -2])
 
     @property
     def _offset_array(self) -> np.ndarray:
@@ -170,7 +171,7 @@ class Index:
                 self.damaged.append(number)
             elif rest.startswith(b'"name":'):
                 head = load(b"{%b}" % rest[: rest.index(PHOTO)])
-                add_name(hash(head["name"]))
+                add_name(hash(renewed(head["name"])))
                 add_at(head["at"])
                 add_offset(offset)
                 self._states.append(head["state"] == DONE)
@@ -219,5 +220,11 @@ class Index:
         self._states = bytearray(np.frombuffer(self._states, np.bool_)[order].tobytes())
 
     def _name(self, row: int) -> str:
-        name: str = self._read(self._offsets[row])[0]["name"]
-        return name
+        return renewed(self._read(self._offsets[row])[0]["name"])
+
+
+def _photograph(text: bytes) -> dict[str, Any]:
+    """A photograph's public form, its name as it is written today."""
+    value: dict[str, Any] = load(text)
+    value["file_name"] = renewed(value["file_name"])
+    return value

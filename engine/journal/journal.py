@@ -15,6 +15,7 @@ from engine.journal.lines import dump, is_torn
 from engine.journal.lock import Lock
 from engine.journal.run import Start, differences, now
 from engine.journal.writer import Writer
+from engine.names import renewed
 from engine.records import Failure, PhotoRecord
 
 
@@ -105,7 +106,7 @@ class Journal:
         """
         assert self._writer is not None, "begin comes first"
         head = {
-            "name": entry.file_name if name is None else name,
+            "name": renewed(entry.file_name if name is None else name),
             "at": at,
             "content": held.content,
             "stamp": held.stamp,

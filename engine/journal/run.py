@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from engine.journal.lines import dump, load
+from engine.names import from_text, to_text
 
 VERSION = 2
 
@@ -49,7 +50,8 @@ class Start:
     folder: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        return {"run": {"version": VERSION, **asdict(self)}}
+        inputs, folder = [to_text(given) for given in self.inputs], to_text(self.folder)
+        return {"run": {"version": VERSION, "info": asdict(self.info), "inputs": inputs, "folder": folder}}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Start:
@@ -61,7 +63,7 @@ class Start:
         run = dict(value["run"])
         if run.pop("version") != VERSION:
             raise TypeError(f"not of version {VERSION}")
-        return cls(RunInfo(**run["info"]), tuple(run["inputs"]), run["folder"])
+        return cls(RunInfo(**run["info"]), tuple(map(from_text, run["inputs"])), from_text(run["folder"]))
 
 
 def differences(before: RunInfo, after: RunInfo) -> list[str]:

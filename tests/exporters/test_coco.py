@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import orjson
 import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
@@ -16,6 +17,7 @@ from pycocotools.cocoeval import COCOeval
 from engine.errors import MglmmError
 from engine.journal import Index, Journal, RunInfo, Start
 from engine.masks import rle
+from engine.names import to_text
 from engine.records import Failure, Mask, Parent, PhotoRecord, SegCap
 from engine.text.grammar import parse
 from exporters.coco import write_coco
@@ -179,9 +181,11 @@ def test_a_journal_without_answers(exported: Exported) -> None:
     assert COCO(str(out)).getImgIds() == []
 
 
-def test_names_that_are_not_utf8(exported: Exported) -> None:
-    _, data = exported(replace(scene("x"), file_name="caf\udce9.jpg"))
-    assert data["images"][0]["file_name"] == "caf\udce9.jpg"
+def test_names_that_are_not_utf8_are_written_as_text(exported: Exported) -> None:
+    for name in ("caf\udce9.jpg", to_text(b"caf\xe9.jpg")):
+        out, data = exported(replace(scene("x"), file_name=name))
+        assert data["images"][0]["file_name"] == r"caf\xE9.jpg"
+        orjson.loads(out.read_bytes())  # which takes no half characters
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_other(exported: Exported, tmp_path: Path) -> None:

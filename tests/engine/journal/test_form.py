@@ -5,17 +5,20 @@ from __future__ import annotations
 import json
 import math
 
+import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.journal import dump, from_json, load, to_json, to_line
+from engine.names import from_text, to_text
 from engine.records import RLE, Failure, Mask, Parent, PhotoRecord, SegCap
 from engine.text.grammar import parse
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
-# Bytes that are no UTF-8 reach a name as these lone surrogates.
-names = st.text(
+names = st.binary(min_size=1, max_size=20).map(to_text)
+# As Python has bytes of a name that are no UTF-8.
+halves = st.text(
     st.characters(exclude_categories=["Cs"]) | st.integers(0xDC80, 0xDCFF).map(chr), min_size=1, max_size=20
 )
 finite = st.floats(allow_nan=False, allow_infinity=False)
@@ -54,13 +57,20 @@ def test_a_line_comes_back_exactly(entry: PhotoRecord | Failure) -> None:
     assert line.isascii() and line.count("\n") == 1 and line.endswith("\n")
     assert from_json(json.loads(line)) == entry
     assert from_json(load(line.encode())) == entry
+    assert orjson.loads(line) == json.loads(line)  # strictly UTF-8
 
 
-@given(st.recursive(texts | names | finite | st.integers(-(2**63), 2**64 - 1) | st.none(), st.lists))
+@given(st.recursive(texts | halves | finite | st.integers(-(2**63), 2**64 - 1) | st.none(), st.lists))
 def test_json_is_printable_ascii_and_comes_back(value: object) -> None:
     text = dump(value)
     assert all(32 <= byte < 127 for byte in text)
     assert load(text) == json.loads(text) == value
+
+
+@given(halves)
+def test_a_name_leaves_as_text_whoever_has_made_the_record(name: str) -> None:
+    line = to_line(Failure(name, "open", "no such file"))
+    assert from_text(orjson.loads(line)["file_name"]) == from_text(name)
 
 
 def cat(file_name: str = "a/b.jpg") -> PhotoRecord:
