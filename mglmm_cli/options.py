@@ -49,8 +49,8 @@ _ANSWERING = (
     click.option(
         "--max-pixels",
         type=click.IntRange(min=1, max=10**9),
-        help="Refuse photographs of more, width x height; one takes up to 17 bytes of memory per pixel. "
-        "[default: 89478485]",
+        help="Refuse photographs of more, width x height. One takes up to 10 bytes of memory per pixel (WebP: 16); of "
+        "large ones one is decoded at a time. [default: 250000000]",
     ),
 )
 

@@ -14,12 +14,12 @@ from typing import BinaryIO, Protocol, Self
 
 from engine.atomic import discard_leftovers, replacing
 from engine.errors import MglmmError, PhotographError
-from engine.images.decode import MAX_PIXELS, decode
+from engine.images.decode import MAX_PIXELS
 from engine.images.sources import Source
 from engine.journal import Index, Journal, Place, Start, dump, fingerprint, stamp, to_line, unchanged
 from engine.records import Failure, PhotoRecord
 from exporters.coco import write_coco
-from exporters.overlay import overlay_path, write_overlay
+from exporters.overlay import overlay_path, read, write_overlay
 from mglmm_cli.folder import COCO, FAILURES, JOURNAL, open_index
 from mglmm_cli.text import clean
 
@@ -249,9 +249,9 @@ class _Overlays:
 
     def _draw(self, source: Source, record: PhotoRecord) -> None:
         try:
-            pixels = decode(source.path, max_pixels=self._max_pixels)
+            photograph = read(source.path, max_pixels=self._max_pixels)
         except PhotographError as error:
             # It was changed or removed a moment ago: its answer stands, and the next run sees the change.
             _log.warning("mglmm: no overlay of %s: %s", clean(record.file_name), error)
             return
-        write_overlay(overlay_path(self._folder, record.file_name), pixels, record)
+        write_overlay(overlay_path(self._folder, record.file_name), photograph, record)

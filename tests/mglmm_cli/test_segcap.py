@@ -45,7 +45,7 @@ def mixed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     zero = bytearray(header)
     zero[16:24] = bytes(8)  # width and height of the PNG header
     (folder / "zero.png").write_bytes(bytes(zero))
-    Image.new("1", (12_000, 10_000)).save(folder / "bomb.png")
+    Image.new("1", (20_000, 13_000)).save(folder / "bomb.png")
     return folder
 
 
