@@ -124,11 +124,12 @@ def _write_answers(
     image: Path, pixels: np.ndarray, segcaps: tuple[SegCap, ...], *, overlay: Path | None, as_json: bool
 ) -> None:
     from engine.journal import to_json
+    from engine.names import to_text
     from engine.records import PhotoRecord
     from mglmm_cli.console import print_answer
 
     height, width = pixels.shape[:2]
-    record = PhotoRecord(image.name, width, height, segcaps)
+    record = PhotoRecord(to_text(image.name), width, height, segcaps)
     if overlay:
         from exporters.overlay import write_overlay
 

@@ -6,7 +6,7 @@ import os
 import shlex
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -89,8 +89,10 @@ def segcap(
         raise click.UsageError("--fresh needs an output folder, not -o -")
     folder = None if out == _STDOUT else Path(out)
     if folder:
-        _check_folder(folder, inputs, overlay=overlay)
-    sources = _sources(inputs)
+        from mglmm_cli.folder import check_folder
+
+        check_folder(folder)
+    photographs = _find(inputs, folder)
 
     from engine.journal import Start
     from engine.pipeline.pipeline import Options
@@ -109,7 +111,7 @@ def segcap(
     else:
         results = StreamResults(sys.stdout.buffer)
     with results:
-        return _run(_Job(model, precision, workers, options), inputs, sources, results)
+        return _run(_Job(model, precision, workers, options), photographs, results)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,12 +124,29 @@ class _Job:
     options: Options
 
 
-def _run(job: _Job, inputs: Sequence[str], sources: Iterator[Source], results: Results) -> Exit:
+@dataclass(frozen=True, slots=True)
+class _Photographs:
+    """What is to be done.
+
+    Attributes:
+        inputs: as they were given.
+        out: the folder that nothing is taken from.
+        sources: the photographs, of which there is at least one.
+        left_out: other files that were met so far, how many of each kind.
+    """
+
+    inputs: Sequence[str]
+    out: Path | None
+    sources: Iterator[Source]
+    left_out: Mapping[str, int]
+
+
+def _run(job: _Job, photographs: _Photographs, results: Results) -> Exit:
     """Do what is to be done; the model is loaded only if there is something."""
     from mglmm_cli.console import PhotoProgress
     from mglmm_cli.stopping import Stop, Stopping
 
-    todo = results.todo(sources)
+    todo = results.todo(photographs.sources)
     first = next(todo, None)
     with ExitStack() as stack:
         model = stack.enter_context(_open(job, in_order=not results.where)) if first else None
@@ -137,7 +156,7 @@ def _run(job: _Job, inputs: Sequence[str], sources: Iterator[Source], results: R
         progress = stack.enter_context(PhotoProgress(bar=bar))
         # Not by the progress, which may be in the middle of a line.
         stopping = stack.enter_context(Stopping(lambda: os.write(sys.stderr.fileno(), _STOPPING)))
-        _count(inputs, progress)
+        _count(photographs, progress)
         failed = 0
         with suppress(Stop):
             if model and first:
@@ -148,7 +167,7 @@ def _run(job: _Job, inputs: Sequence[str], sources: Iterator[Source], results: R
         if stopping.code:
             progress.note(_stopped(results, progress))
             return stopping.code
-        _summarise(progress, failed, results)
+        _summarise(progress, failed, photographs.left_out, results)
     return Exit.PHOTOGRAPHS_FAILED if failed else Exit.DONE
 
 
@@ -174,32 +193,15 @@ def _check(asked: dict[str, Any]) -> None:
         raise click.UsageError("--granularity panoptic asks about no single object; leave out --max-children")
 
 
-def _check_folder(folder: Path, inputs: Sequence[str], *, overlay: bool) -> None:
-    """Refuse an output folder that can't be one.
-
-    Raises:
-        UsageError: saying why.
-    """
-    from mglmm_cli.folder import check_folder
-
-    check_folder(folder)
-    if not overlay:
-        return
-    # Overlays that land in a folder being searched would be taken for photographs.
-    for given_path in inputs:
-        if Path(given_path).is_dir() and folder.resolve().is_relative_to(Path(given_path).resolve()):
-            raise UsageError(f"{folder} lies in the input {given_path}; with --overlay choose a folder outside it")
-
-
-def _sources(inputs: Sequence[str]) -> Iterator[Source]:
-    """The photographs, of which there is at least one."""
+def _find(inputs: Sequence[str], out: Path | None) -> _Photographs:
+    """The photographs of the inputs."""
     from engine.images.sources import find_sources
 
-    sources = find_sources(inputs, sys.stdin.buffer if _STDIN in inputs else None)
+    sources = find_sources(inputs, sys.stdin.buffer if _STDIN in inputs else None, out)
     first = next(sources, None)
     if first is None:
-        raise UsageError("the list on stdin is empty: write a path per line")
-    return chain([first], sources)
+        raise UsageError("the list on stdin names no photograph")
+    return _Photographs(inputs, out, chain([first], sources), sources.left_out)
 
 
 def _run_info(model: str, precision: str, options: Options) -> RunInfo:
@@ -229,14 +231,14 @@ def _open(job: _Job, *, in_order: bool) -> Iterator[Model]:
         yield partial(fleet.run, in_order=in_order)
 
 
-def _count(inputs: Sequence[str], progress: PhotoProgress) -> None:
+def _count(photographs: _Photographs, progress: PhotoProgress) -> None:
     """Count the photographs meanwhile: a large tree takes a while to walk."""
     from engine.images.sources import count_sources
 
     def count() -> None:
         # What is wrong with an input is reported by the walk that matters.
         with suppress(UsageError, OSError):
-            total = count_sources(inputs)
+            total = count_sources(photographs.inputs, photographs.out)
             if total is not None:
                 progress.expect(total)
 
@@ -278,14 +280,19 @@ def _stopped(results: Results, progress: PhotoProgress) -> str:
     return f"{line}, {progress.done + progress.skipped} in all; to go on: {command}"
 
 
-def _summarise(progress: PhotoProgress, failed: int, results: Results) -> None:
+def _summarise(progress: PhotoProgress, failed: int, left_out: Mapping[str, int], results: Results) -> None:
+    from engine.images.sources import say_left_out
+
     done = progress.done - failed
-    wrote = f"; wrote {results.where}" if results.where else ""
+    wrote = "".join(
+        f"; {part}" for part in (say_left_out(left_out), results.where and f"wrote {results.where}") if part
+    )
     if not progress.done:
         progress.note(f"mglmm: nothing to do; done before: {_photographs(results.skipped)}{wrote}")
         return
     if not done and not results.skipped:
-        progress.note(f"mglmm: no photograph could be done, {failed} failed")
+        left = say_left_out(left_out)
+        progress.note(f"mglmm: no photograph could be done, {failed} failed" + f"; {left}" * bool(left))
         return
     before = f" ({results.skipped} before)" if results.skipped else ""
     line = f"mglmm: {_photographs(done)} done{before}, {progress.rate:.2f} per second"

@@ -31,7 +31,7 @@ def status(out: Path) -> None:
     process = holder(out)
     index = open_index(out)
     lines = {"state": _state(index, process), "done": str(index.done), "failed": str(index.failed)}
-    lines |= {"left": _left(index), "speed": _speed(index)}
+    lines |= {"left": _left(index, out.resolve()), "speed": _speed(index)}
     if index.damaged:
         lines["damaged"] = f"{len(index.damaged)} lines of the journal, the first is {index.damaged[0]}"
     for name, value in lines.items():
@@ -44,8 +44,8 @@ def _state(index: Index, process: str | None) -> str:
     return f"finished {index.finished}" if index.finished else "stopped; the same command goes on"
 
 
-def _left(index: Index) -> str:
-    """Photographs of the inputs that the journal does not have, by their names."""
+def _left(index: Index, out: Path) -> str:
+    """Photographs of the inputs that the journal does not have, by their names; none lies in `out`."""
     from engine.images.sources import STDIN, find_sources
 
     if index.start is None or STDIN in index.start.inputs:
@@ -53,7 +53,8 @@ def _left(index: Index) -> str:
     try:
         with _inside(index.start):
             # A failure is left too, but counted already.
-            return str(sum(index.find(source.file_name) is None for source in find_sources(index.start.inputs, None)))
+            sources = find_sources(index.start.inputs, None, out)
+            return str(sum(index.find(source.file_name) is None for source in sources))
     except (UsageError, OSError) as error:
         return f"unknown ({error})"
 

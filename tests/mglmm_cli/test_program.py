@@ -116,7 +116,7 @@ def test_without_a_command_the_help_is_shown() -> None:
         ("status full", "full holds no journal.jsonl"),
         ("rebuild full", "full holds no journal.jsonl"),
         ("segcap empty -o full/kept.txt", "full/kept.txt is not a folder"),
-        ("segcap . -o out --overlay", "choose a folder outside"),
+        ("segcap . -o out --overlay", ".: no photographs in this folder (1 file left out: 1 txt)"),
         ("segcap . -o - --overlay", "--overlay needs an output folder"),
         ("segcap . -o out --granularity coarse", "'coarse' is not one of"),
         ("segcap . -o out --max-children x", "'x' is not a valid integer"),
