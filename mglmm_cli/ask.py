@@ -107,8 +107,8 @@ def _write_answers(
     image: Path, pixels: np.ndarray, segcaps: tuple[SegCap, ...], *, overlay: Path | None, as_json: bool
 ) -> None:
     from engine.journal import to_json
-    from engine.text.names import to_text
     from engine.records import PhotoRecord
+    from engine.text.names import to_text
     from mglmm_cli.console import print_answer
 
     height, width = pixels.shape[:2]
