@@ -88,8 +88,9 @@ def segcap(
     as it is done) and, if photographs could not be done, failures.jsonl; the exit code is then 3.
 
     The same command again goes on where it was stopped: photographs that are new, have changed or failed are done,
-    the others are not even opened. Ctrl-C, SIGTERM or SIGHUP lets it finish the photographs in hand; a second one
-    ends it at once. Exit codes: 0 all done, 1 error, 2 wrong usage, 3 some photographs failed, 129, 130 or 143 stopped.
+    the others are not decoded. Ctrl-C, SIGTERM or SIGHUP lets it finish the photographs in hand; a second one
+    ends it at once. Exit codes: 0 all done, 1 error, 2 wrong usage, 3 some photographs failed, 129, 130 or 143 stopped,
+    141 the reader of stdout has gone.
     """
     _check(asked)
     check_sampling(asked["temperature"], seed)
@@ -321,7 +322,8 @@ def _summarise(progress: PhotoProgress, left_out: Mapping[str, int], results: Re
         progress.note(f"mglmm: no photograph could be done, {progress.failed} failed" + f"; {left}" * bool(left))
         return
     before = f" ({results.skipped} before)" if results.skipped else ""
-    line = f"mglmm: {_photographs(done)} done{before}, {progress.rate:.2f} per second"
+    rate = f", {progress.rate:.2f} per second" if done else ""
+    line = f"mglmm: {_photographs(done)} done{before}{rate}"
     if progress.failed:
         line += f"; {progress.failed} failed"
     progress.note(line + wrote)
