@@ -25,7 +25,8 @@ class RunInfo:
     Attributes:
         tool: name and version, `mglmm 1.0.0`.
         model, model_hash: which weights.
-        options: what the user chose, JSON values only.
+        options: what the user chose, JSON values only. One that an older version did not know counts as None, so a new
+            one must be None where it was not chosen.
         started, finished: ISO 8601 with time zone; `finished` is empty while the run goes on.
     """
 
