@@ -1,4 +1,4 @@
-"""Errors that a user can act on. Everything else is a bug and keeps its traceback."""
+"""Errors that a user can act on. Everything else is a bug, and said to be one."""
 
 
 class MglmmError(Exception):

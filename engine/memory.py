@@ -1,8 +1,10 @@
-"""Whether an error says that memory ran out: the libraries below have no common one for it."""
+"""Memory that runs out: which errors say so, as the libraries have no common one for it; and what saves some."""
 
 from __future__ import annotations
 
+import ctypes
 import errno
+from contextlib import suppress
 
 from engine.errors import MglmmError
 
@@ -17,8 +19,21 @@ _TEXTS = (
     "failed to allocate",  # ONNX Runtime's arena
     "could not create a primitive",  # oneDNN gives no reason; its memory is what can fail once the same has worked
     "could not execute a primitive",
+    "can't start new thread",  # nor does Python, which found no room for a stack
 )
 _LINKER = ("failed to map segment", "cannot map zero-fill pages")
+
+_M_ARENA_MAX, _HEAPS = -8, 2
+
+
+def share_heaps() -> None:
+    """Let the threads of this process share two heaps; to be called before there are others.
+
+    glibc gives each thread one of 64 MB of address space, ten of them in a run, which counts where that is limited
+    (`ulimit -v`, batch systems). Other systems don't, and nothing is done there.
+    """
+    with suppress(AttributeError, OSError, TypeError):
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, _HEAPS)
 
 
 def out_of_memory(error: BaseException) -> bool:

@@ -124,7 +124,7 @@ class PhotoRecord:
     """Everything that was answered about one photograph.
 
     Attributes:
-        file_name: path relative to the input root, with `/`.
+        file_name: path relative to the input root, with `/`, in the form of `engine.text.names`.
         width, height: of the upright original, in pixels.
         segcaps: in the order in which they were asked.
     """
@@ -137,7 +137,7 @@ class PhotoRecord:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A photograph that could not be done: where it failed, and why, in one line."""
+    """A photograph that could not be done: where it failed, and why, in one line; named as in `PhotoRecord`."""
 
     file_name: str
     stage: str

@@ -16,9 +16,11 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from engine.atomic import replacing
+from engine.images.decode import MAX_PIXELS, Photograph, decode_at_least
 from engine.images.sources import inside
 from engine.masks.rle import decode
 from engine.records import PhotoRecord, SegCap
+from engine.text.names import renewed
 from exporters.panel import PANEL, Style, colour_of, draw_panel, draw_tag, tag_size
 
 _SUFFIX = ".jpg"
@@ -28,14 +30,24 @@ _LONGEST_SIDE = 1600
 _NARROWEST = 480
 _OPACITY = 0.45
 _GAP = 12
+_FINER = 2  # times, than it is drawn: no mask needs to be looked at more closely
 _THUMBNAIL = 96  # pixels; where a tag goes need not be known better
 
 
-def draw(image: np.ndarray, record: PhotoRecord) -> Image.Image:
+def read(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> Photograph:
+    """Read a photograph as finely as `draw` needs it.
+
+    Raises:
+        PhotographError: as `engine.images.decode.decode`.
+    """
+    return decode_at_least(path, longest=2 * _LONGEST_SIDE, shortest=1, max_pixels=max_pixels)
+
+
+def draw(image: np.ndarray | Photograph, record: PhotoRecord) -> Image.Image:
     """Draw all answers about a photograph.
 
     Args:
-        image: the photograph, uint8 `(H, W, 3)`, of the record's height and width.
+        image: the photograph, perhaps as uint8 `(H, W, 3)`, of the record's height and width.
         record: its answers; one without any gives the bare photograph.
 
     Returns:
@@ -45,13 +57,16 @@ def draw(image: np.ndarray, record: PhotoRecord) -> Image.Image:
     Raises:
         ValueError: if the photograph is not of the record's size.
     """
-    if image.shape != (record.height, record.width, 3):
-        raise ValueError(f"the record is of {record.width} x {record.height} pixels, the photograph {image.shape}")
-    photograph = Image.fromarray(image)
-    scale = min(max(1.0, _NARROWEST / record.width), _LONGEST_SIDE / max(photograph.size))
+    seen = image if isinstance(image, Photograph) else Photograph.whole(image)
+    if (seen.width, seen.height) != (record.width, record.height):
+        raise ValueError(
+            f"the record is of {record.width} x {record.height} pixels, the photograph of {seen.width} x {seen.height}"
+        )
+    photograph = seen.image
+    scale = min(max(1.0, _NARROWEST / record.width), _LONGEST_SIDE / max(record.width, record.height))
     if scale != 1:
         size = (max(1, round(record.width * scale)), max(1, round(record.height * scale)))
-        photograph = photograph.resize(size, Image.Resampling.LANCZOS)
+        photograph = photograph.resize(size, Image.Resampling.LANCZOS, seen.box)
     if not record.segcaps:
         return photograph
     style = Style.for_width(max(photograph.width, _NARROWEST))
@@ -59,7 +74,7 @@ def draw(image: np.ndarray, record: PhotoRecord) -> Image.Image:
 
 
 def overlay_path(out: Path, file_name: str) -> Path:
-    """Where the overlay of a photograph goes: `OUT/overlays/<file_name>.jpg`.
+    """Where the overlay of a photograph goes: `OUT/overlays/<file_name>.jpg`, with the name as in all outputs.
 
     A folder that is called like a picture gets a `_` behind its name, as `a.jpg` may be the overlay of `a`. A name
     that would be too long for a file is cut, and has a hash of the whole behind it.
@@ -67,21 +82,22 @@ def overlay_path(out: Path, file_name: str) -> Path:
     Raises:
         UsageError: if that would lie outside the folder.
     """
-    name = inside(Path(), file_name)
+    name = inside(Path(), renewed(file_name))
     folders = [_fitting(part, "_") if _LIKE_A_PICTURE.search(part) else part for part in name.parts[:-1]]
     return Path(out, "overlays", *folders, _fitting(name.name, _SUFFIX))
 
 
 def _fitting(name: str, suffix: str) -> str:
     """A name with a suffix that a file system takes."""
-    encoded = os.fsencode(name)
+    encoded = name.encode("utf-8")
     if len(encoded) + len(suffix) <= _LONGEST_NAME:
         return name + suffix
     digest = hashlib.sha256(encoded).hexdigest()[:16]
-    return f"{os.fsdecode(encoded[: _LONGEST_NAME - len(suffix) - len(digest) - 1])}-{digest}{suffix}"
+    begin = encoded[: _LONGEST_NAME - len(suffix) - len(digest) - 1].decode("utf-8", "ignore")
+    return f"{begin}-{digest}{suffix}"
 
 
-def write_overlay(path: Path, image: np.ndarray, record: PhotoRecord) -> None:
+def write_overlay(path: Path, image: np.ndarray | Photograph, record: PhotoRecord) -> None:
     """Draw a photograph's answers into a JPEG or PNG file, by the path's suffix; folders are made.
 
     Raises:
@@ -155,6 +171,8 @@ def _resized(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """A mask `(H, W)` bool at another `size` (width, height)."""
     if (pixels.shape[1], pixels.shape[0]) == size:
         return pixels
+    step = max(1, min(pixels.shape[1] // size[0], pixels.shape[0] // size[1]) // _FINER)
+    pixels = pixels[::step, ::step]
     soft = Image.fromarray(pixels).convert("L").resize(size, Image.Resampling.BICUBIC)
     resized: np.ndarray = np.asarray(soft) >= 128
     return resized

@@ -21,6 +21,7 @@ from PIL import Image
 from engine.errors import PhotographError, UsageError
 from engine.images.decode import decode, decode_open
 from engine.images.sources import InMemory, Source, find_sources
+from engine.text.names import to_text
 from mglmm.arguments import expected
 
 Photograph: TypeAlias = str | os.PathLike[str] | Image.Image | np.ndarray
@@ -90,7 +91,7 @@ def sources(photos: Photograph | Iterable[Photograph], max_pixels: int) -> Itera
 def _stream(photos: Iterable[Photograph], max_pixels: int) -> Iterator[Source | InMemory]:
     for index, photograph in enumerate(photos):
         if isinstance(photograph, str | os.PathLike):
-            yield Source(Path(os.path.abspath(photograph)), Path(photograph).as_posix())
+            yield Source(Path(os.path.abspath(photograph)), to_text(Path(photograph).as_posix()), os.fspath(photograph))
         else:
             yield InMemory(str(index), _taken(photograph, max_pixels))
 

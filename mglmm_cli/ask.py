@@ -13,6 +13,7 @@ import click
 from engine.errors import PhotographError
 from engine.text.prompts import Box
 from mglmm_cli.codes import Exit
+from mglmm_cli.kinds import TEXT, FilePath, PixelBox
 from mglmm_cli.options import answering, check_sampling, given, model_options, open_model
 from mglmm_cli.text import clean
 
@@ -25,29 +26,12 @@ _OVERLAY_SUFFIXES = (".jpg", ".jpeg", ".png")
 _LONGEST_SLUG = 40
 
 
-class _PixelBox(click.ParamType):
-    """`x,y,w,h` in pixels."""
-
-    name = "x,y,w,h"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[float, float, float, float]:
-        try:
-            x, y, width, height = (float(number) for number in value.split(","))
-        except ValueError:
-            self.fail(f"{value!r} is not four numbers x,y,w,h", param, ctx)
-        return x, y, width, height
-
-
 @click.command()
-@click.argument("image", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.argument("questions", nargs=-1, metavar="QUESTION...")
-@click.option("--box", type=_PixelBox(), help="Ask about this region of the upright image, in pixels.")
-@click.option("--mask-dir", type=click.Path(file_okay=False, path_type=Path), help="Write a PNG per mask here.")
-@click.option(
-    "--overlay", type=click.Path(dir_okay=False, path_type=Path), help="Write a picture of the answer (.jpg, .png)."
-)
+@click.argument("image", type=FilePath(exists=True, dir_okay=False))
+@click.argument("questions", nargs=-1, metavar="QUESTION...", type=TEXT)
+@click.option("--box", type=PixelBox(), help="Ask about this region of the upright image, in pixels.")
+@click.option("--mask-dir", type=FilePath(file_okay=False), help="Write a PNG per mask here.")
+@click.option("--overlay", type=FilePath(dir_okay=False), help="Write a picture of the answer (.jpg, .png).")
 @click.option("--json", "as_json", is_flag=True, help="Print the whole answer as JSON.")
 @model_options
 @answering
@@ -124,10 +108,11 @@ def _write_answers(
 ) -> None:
     from engine.journal import to_json
     from engine.records import PhotoRecord
+    from engine.text.names import to_text
     from mglmm_cli.console import print_answer
 
     height, width = pixels.shape[:2]
-    record = PhotoRecord(image.name, width, height, segcaps)
+    record = PhotoRecord(to_text(image.name), width, height, segcaps)
     if overlay:
         from exporters.overlay import write_overlay
 

@@ -12,6 +12,7 @@ import click
 
 from engine import __version__
 from mglmm_cli.codes import Exit
+from mglmm_cli.kinds import FilePath, count
 from mglmm_cli.options import given, model_options, open_model
 
 if TYPE_CHECKING:
@@ -22,8 +23,8 @@ _BASELINE_LIMIT = 8
 
 @click.command()
 @click.argument("inputs", nargs=-1, metavar="[DIR]...")
-@click.option("--synthetic", type=click.IntRange(min=1), metavar="N", help="Make N photographs instead of reading DIR.")
-@click.option("--limit", type=click.IntRange(min=1), help="Only the first so many photographs.")
+@click.option("--synthetic", type=count(), metavar="N", help="Make N photographs instead of reading DIR.")
+@click.option("--limit", type=count(), help="Only the first so many photographs.")
 @click.option(
     "--baseline",
     "baselines",
@@ -33,7 +34,7 @@ _BASELINE_LIMIT = 8
 )
 @click.option(
     "--baseline-limit",
-    type=click.IntRange(min=1),
+    type=count(),
     help=f"A baseline gets the first so many photographs. [default: {_BASELINE_LIMIT}]",
 )
 @click.option(
@@ -41,13 +42,11 @@ _BASELINE_LIMIT = 8
     type=click.Choice(["panoptic", "both"]),
     help="Ask about the whole scene, or then about its objects too. [default: both]",
 )
-@click.option("--max-new-tokens", type=click.IntRange(min=1), help="Length limit of an answer.")
-@click.option("--answer-tokens", type=click.IntRange(min=1), metavar="N", help="Make every answer N tokens long.")
-@click.option("--batch-size", type=click.IntRange(min=1), help="Answers that are written together.")
+@click.option("--max-new-tokens", type=count(), help="Length limit of an answer.")
+@click.option("--answer-tokens", type=count(), metavar="N", help="Make every answer N tokens long.")
+@click.option("--batch-size", type=count(), help="Answers that are written together.")
 @model_options
-@click.option(
-    "--json", "json_path", type=click.Path(dir_okay=False, path_type=Path), help="Write all figures to this file."
-)
+@click.option("--json", "json_path", type=FilePath(dir_okay=False), help="Write all figures to this file.")
 def bench(
     inputs: tuple[str, ...],
     synthetic: int | None,

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import click
 
+from mglmm_cli.kinds import FilePath
+
 
 @click.command()
 @click.argument("source", metavar="SRC")
-@click.argument("out", metavar="OUT", type=click.Path(file_okay=False, path_type=Path))
+@click.argument("out", metavar="OUT", type=FilePath(file_okay=False))
 @click.option(
     "--vision-tower",
     metavar="DIR",
@@ -18,7 +20,7 @@ import click
 @click.option(
     "--sam",
     metavar="FILE",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=FilePath(exists=True, dir_okay=False),
     help="A plain SAM (sam_vit_h*.pth, ...), needed with a LLaVA; otherwise it replaces that of SRC.",
 )
 @click.option(

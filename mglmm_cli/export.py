@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from mglmm_cli.kinds import FilePath
 from mglmm_cli.lazy import LazyCommand, LazyGroup
 
 export = LazyGroup(
@@ -17,7 +18,7 @@ export = LazyGroup(
 
 @click.command()
 @click.argument("model", metavar="MODEL")
-@click.argument("out", metavar="[OUT.onnx]", required=False, type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("out", metavar="[OUT.onnx]", required=False, type=FilePath(dir_okay=False))
 def onnx(model: str, out: Path | None) -> None:
     """Write the mask decoder of MODEL (a name or a folder) to OUT.onnx, or into the model's folder.
 

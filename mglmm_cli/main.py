@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from engine.errors import MglmmError, UsageError
 from engine.memory import out_of_memory
 from mglmm_cli.codes import Exit
 from mglmm_cli.lazy import LazyCommand, LazyGroup
+from mglmm_cli.stopping import interruptible
 from mglmm_cli.streams import ReaderGone, prepare
 from mglmm_cli.text import clean
 
@@ -40,7 +42,10 @@ class _Report:
         """Say in one line what is wrong."""
         if self.debug:
             traceback.print_exception(error)
-        click.echo(f"mglmm: {clean(' '.join(message.split()))}", err=True)
+        if code is Exit.INTERRUPTED and sys.stderr.isatty():
+            print(file=sys.stderr)  # behind the ^C
+        # Not by click, which writes UTF-8 where only ASCII is shown.
+        print(f"mglmm: {clean(' '.join(message.split()))}", file=sys.stderr, flush=True)
         return code
 
 
@@ -49,7 +54,22 @@ def _note_debug(context: click.Context, parameter: click.Parameter, value: bool)
         context.obj.debug = value
 
 
-cli = LazyGroup(
+class _Escaped(BaseException):
+    """Carries an error past click, as its cause."""
+
+
+class _Program(LazyGroup):
+    """Does itself what click would do of its own accord: take the end of a file for Ctrl-C, and end where a pipe broke,
+    whichever it was."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except (BrokenPipeError, EOFError, KeyboardInterrupt) as error:
+            raise _Escaped from error
+
+
+cli = _Program(
     name="mglmm",
     help="Photographs in, COCO JSON with multi-granularity captions and a mask per phrase out.",
     context_settings=_SETTINGS,
@@ -83,6 +103,7 @@ def main(args: Sequence[str] | None = None) -> None:
     """Run the program and exit."""
     try:
         prepare()
+        interruptible()
         code = _run(args)
     except KeyboardInterrupt:
         code = Exit.INTERRUPTED
@@ -92,6 +113,8 @@ def main(args: Sequence[str] | None = None) -> None:
 def _run(args: Sequence[str] | None) -> int:
     report = _Report()
     try:
+        if not all(map(_can_be_typed, args or ())):
+            raise click.UsageError("an argument holds a NUL or half a character, which no shell hands over")
         # A command returns its exit code, or None for 0.
         code: int = cli.main(args, prog_name="mglmm", standalone_mode=False, obj=report) or Exit.DONE
         sys.stdout.flush()
@@ -106,19 +129,23 @@ def _run(args: Sequence[str] | None) -> int:
         return report.fail(error, f"{_lower(error.format_message()).rstrip('.')}; see '{path} --help'", Exit.USAGE)
     except click.ClickException as error:
         return report.fail(error, error.format_message(), Exit.FAILED)
-    except click.Abort as error:
-        # click takes the end of a file for an interruption.
-        if isinstance(error.__cause__, EOFError):
-            return report.fail(error.__cause__, _unexpected(error.__cause__), Exit.FAILED)
-        return report.fail(error, "interrupted", Exit.INTERRUPTED)
-    except KeyboardInterrupt as error:
-        return report.fail(error, "interrupted", Exit.INTERRUPTED)
-    except Exception as error:
+    except (Exception, KeyboardInterrupt, _Escaped) as error:
         return report.fail(error, *_explained(error))
 
 
-def _explained(error: Exception) -> tuple[str, Exit]:
+def _can_be_typed(word: str) -> bool:
+    try:
+        return b"\0" not in os.fsencode(word)
+    except UnicodeEncodeError:
+        return False
+
+
+def _explained(error: BaseException) -> tuple[str, Exit]:
     """What a failure means to the user."""
+    if isinstance(error, _Escaped) and error.__cause__:
+        return _explained(error.__cause__)
+    if _interrupted(error):
+        return "interrupted", Exit.INTERRUPTED
     if out_of_memory(error) and not (isinstance(error, MglmmError) and "memory" in str(error)):
         return _MEMORY, Exit.FAILED
     if isinstance(error, MglmmError):
@@ -128,6 +155,17 @@ def _explained(error: Exception) -> tuple[str, Exit]:
         place = f": {error.filename}" if error.filename else ""
         return f"{_lower(error.strerror or 'input or output failed')}{place}", Exit.FAILED
     return _unexpected(error), Exit.FAILED
+
+
+def _interrupted(error: BaseException | None) -> bool:
+    """Whether Ctrl-C is what happened; in the middle of an import, say, other errors come of it."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        if isinstance(error, KeyboardInterrupt | click.Abort):
+            return True
+        seen.add(id(error))
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _unexpected(error: BaseException) -> str:

@@ -24,9 +24,11 @@ def merge(model: str, out: Path, dtype: str) -> None:
     """
     import torch
 
+    from engine.atomic import require_folder
     from engine.model.merging import merge as run
     from exporters.onnx import export
 
+    require_folder(out)
     run(model, out, dtype=getattr(torch, dtype))
     export(out)
     click.echo(f"wrote {out}", err=True)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from mglmm_cli.kinds import Number, count
+
 if TYPE_CHECKING:
     from engine.model.checkpoint import Checkpoint
 
@@ -39,18 +41,18 @@ _MODEL = (MODEL, PRECISION, DEVICE)
 
 _ANSWERING = (
     click.option("--decoder", type=click.Choice(["onnx", "torch"]), help="What runs the mask decoder. [default: onnx]"),
-    click.option("--max-new-tokens", type=click.IntRange(min=1), help="Length limit of an answer."),
+    click.option("--max-new-tokens", type=count(), help="Length limit of an answer."),
     click.option(
         "--temperature",
-        type=click.FloatRange(min=0, min_open=True),
+        type=Number(1e-6, 1e6),
         help="Sample the answer at this temperature; without it the likeliest token is taken.",
     ),
-    click.option("--seed", type=click.IntRange(min=0), help="Seed of the sampling; needs --temperature."),
+    click.option("--seed", type=count(0, 2**63 - 1), help="Seed of the sampling; needs --temperature."),
     click.option(
         "--max-pixels",
-        type=click.IntRange(min=1, max=10**9),
-        help="Refuse photographs of more, width x height; one takes up to 17 bytes of memory per pixel. "
-        "[default: 89478485]",
+        type=count(most=10**9),
+        help="Refuse photographs of more, width x height. One takes up to 10 bytes of memory per pixel (WebP: 16); of "
+        "large ones one is decoded at a time. [default: 250000000]",
     ),
 )
 
@@ -80,9 +82,11 @@ def open_model(model: str, precision: str, device: str) -> Checkpoint:
 
 def warn_of_runtime(*devices: str) -> None:
     """Say it on stderr where a CUDA device is asked for and ONNX Runtime may have lost its CUDA."""
+    if not any(device.startswith("cuda") for device in devices):
+        return
     from engine.masks.onnx_runtime import conflict
 
-    if any(device.startswith("cuda") for device in devices) and (line := conflict()):
+    if line := conflict():
         click.echo(f"mglmm: {line}", err=True)
 
 

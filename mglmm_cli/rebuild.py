@@ -8,10 +8,11 @@ import click
 
 from engine.errors import MglmmError
 from mglmm_cli.codes import Exit
+from mglmm_cli.kinds import FilePath
 
 
 @click.command()
-@click.argument("out", metavar="OUT", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("out", metavar="OUT", type=FilePath(exists=True, file_okay=False))
 def rebuild(out: Path) -> Exit:
     """Write segcap.json and failures.jsonl of OUT from its journal; no model runs.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,12 +15,14 @@ from typing import BinaryIO, Protocol, Self
 
 from engine.atomic import discard_leftovers, replacing
 from engine.errors import MglmmError, PhotographError
-from engine.images.decode import MAX_PIXELS, decode
+from engine.images.decode import MAX_PIXELS
 from engine.images.sources import Source
 from engine.journal import Index, Journal, Lock, Place, Start, dump, fingerprint, stamp, to_line, unchanged
+from engine.memory import out_of_memory
 from engine.records import Failure, PhotoRecord
+from engine.text.names import to_text
 from exporters.coco import write_coco
-from exporters.overlay import overlay_path, write_overlay
+from exporters.overlay import overlay_path, read, write_overlay
 from mglmm_cli.folder import COCO, FAILURES, JOURNAL
 from mglmm_cli.text import clean
 
@@ -29,11 +32,11 @@ _OVERLAYS_WAITING = 8
 
 
 def _path(source: Source) -> str:
-    return source.given or str(source.path)
+    return to_text(source.given or source.path)
 
 
 class Results(Protocol):
-    """A context manager that says what is to be done and takes it, in whatever order."""
+    """A context manager that says what is to be done, in one thread, and takes it, in another, in whatever order."""
 
     where: str
     """For the closing line: where the results are."""
@@ -148,6 +151,8 @@ class FolderResults:
         self._flying: dict[str, _Flight] = {}
         with ExitStack() as stack:
             self._journal = stack.enter_context(Journal(folder / JOURNAL, start, fresh=fresh, lock=lock))
+            # Before the first overlay is drawn, which begins as such a file.
+            discard_leftovers(folder)
             self._overlays = stack.enter_context(_Overlays(folder, max_pixels)) if overlay else None
             self._stack = stack.pop_all()
 
@@ -183,7 +188,6 @@ class FolderResults:
         if self._fresh:
             for name in (COCO, FAILURES):
                 (self._folder / name).unlink(missing_ok=True)
-        discard_leftovers(self._folder)
         self._journal.begin()
 
     def add(self, source: Source, entry: PhotoRecord | Failure) -> None:
@@ -227,7 +231,7 @@ def write_outputs(folder: Path) -> Index:
         index = Index(folder / JOURNAL)
     except FileNotFoundError as error:
         raise MglmmError(
-            f"{folder / JOURNAL} was removed while it was used: there is nothing to make outputs of"
+            f"{folder / JOURNAL} is not there any more: if the folder was moved, mglmm rebuild makes the outputs in it"
         ) from error
     try:
         write_coco(index, folder / COCO, index.info)
@@ -254,6 +258,7 @@ class _Overlays:
         self._folder, self._max_pixels = folder, max_pixels
         self._pool = ThreadPoolExecutor(_OVERLAY_THREADS, thread_name_prefix="overlay")
         self._pending: deque[Future[None]] = deque()
+        self._adding = threading.Lock()
 
     def __enter__(self) -> Self:
         return self
@@ -265,9 +270,11 @@ class _Overlays:
         self._pool.shutdown(cancel_futures=True)
 
     def add(self, source: Source, record: PhotoRecord) -> None:
-        while len(self._pending) >= _OVERLAYS_WAITING:
-            self._pending.popleft().result()
-        self._pending.append(self._pool.submit(self._draw, source, record))
+        # The thread that looks for what is to be done adds what was done before.
+        with self._adding:
+            while len(self._pending) >= _OVERLAYS_WAITING:
+                self._pending.popleft().result()
+            self._pending.append(self._pool.submit(self._draw, source, record))
 
     def wait(self) -> None:
         """Wait for the last pictures."""
@@ -275,10 +282,20 @@ class _Overlays:
             self._pending.popleft().result()
 
     def _draw(self, source: Source, record: PhotoRecord) -> None:
+        """Draw one; what can't be drawn is said, and tried again by the next run. The photograph's answer stands.
+
+        Raises:
+            OSError: if the folder can't be written to: no further picture could be.
+        """
         try:
-            pixels = decode(source.path, max_pixels=self._max_pixels)
-        except PhotographError as error:
-            # It was changed or removed a moment ago: its answer stands, and the next run sees the change.
-            _log.warning("mglmm: no overlay of %s: %s", clean(record.file_name), error)
-            return
-        write_overlay(overlay_path(self._folder, record.file_name), pixels, record)
+            photograph = read(source.path, max_pixels=self._max_pixels)
+            height, width = photograph.height, photograph.width
+            if (height, width) != (record.height, record.width):
+                raise PhotographError("open", f"it had {record.width} x {record.height} pixels, now {width} x {height}")
+            write_overlay(overlay_path(self._folder, record.file_name), photograph, record)
+        except Exception as error:
+            if isinstance(error, OSError) and error.errno is not None and not out_of_memory(error):
+                raise  # the disk's, not the picture's
+            _log.debug("no overlay", exc_info=error)
+            reason = "not enough memory" if out_of_memory(error) else error
+            _log.warning("mglmm: no overlay of %s: %s", clean(record.file_name), clean(str(reason)))

@@ -6,7 +6,7 @@ import os
 import shlex
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -19,6 +19,7 @@ import click
 from engine import __version__
 from engine.errors import UsageError
 from mglmm_cli.codes import Exit
+from mglmm_cli.kinds import TEXT, count
 from mglmm_cli.options import (
     DEVICES,
     MODEL,
@@ -34,7 +35,8 @@ from mglmm_cli.streams import Nowhere, write_progress
 if TYPE_CHECKING:
     from engine.images.sources import Source
     from engine.journal import RunInfo
-    from engine.pipeline.pipeline import Options, Outcome
+    from engine.pipeline.finishing import Outcome
+    from engine.pipeline.pipeline import Options
     from engine.workers.fleet import Worker
     from mglmm_cli.console import PhotoProgress
     from mglmm_cli.results import FolderResults, Results
@@ -54,11 +56,9 @@ _STOPPING = b"mglmm: stopping once the photographs in hand are done; once more e
     type=click.Choice(["panoptic", "fine", "both"]),
     help="Ask about the whole scene, about its objects one by one, or both. [default: both]",
 )
-@click.option(
-    "--max-children", type=click.IntRange(min=0), help="At most so many objects are asked about. [default: 4]"
-)
-@click.option("--instruction", metavar="TEXT", help="Put this question instead.")
-@click.option("--label", metavar="TEXT", help='Ask only about this object, like "the man riding a bike".')
+@click.option("--max-children", type=count(0), help="At most so many objects are asked about. [default: 4]")
+@click.option("--instruction", type=TEXT, metavar="TEXT", help="Put this question instead.")
+@click.option("--label", type=TEXT, metavar="TEXT", help='Ask only about this object, like "the man riding a bike".')
 @click.option("--overlay", is_flag=True, help="Write a picture with coloured masks and caption per photograph.")
 @click.option("--fresh", is_flag=True, help="Start over in OUT, where an earlier run would be continued.")
 @MODEL
@@ -66,7 +66,7 @@ _STOPPING = b"mglmm: stopping once the photographs in hand are done; once more e
 @DEVICES
 @click.option(
     "--batch-size",
-    type=click.IntRange(min=1),
+    type=count(),
     help="Answers that are written together. [default: 8 on a CPU, what its memory holds on a CUDA device]",
 )
 @answering
@@ -88,8 +88,9 @@ def segcap(
     as it is done) and, if photographs could not be done, failures.jsonl; the exit code is then 3.
 
     The same command again goes on where it was stopped: photographs that are new, have changed or failed are done,
-    the others are not even opened. Ctrl-C, SIGTERM or SIGHUP lets it finish the photographs in hand; a second one
-    ends it at once. Exit codes: 0 all done, 1 error, 2 wrong usage, 3 some photographs failed, 129, 130 or 143 stopped.
+    the others are not decoded. Ctrl-C, SIGTERM or SIGHUP lets it finish the photographs in hand; a second one
+    ends it at once. Exit codes: 0 all done, 1 error, 2 wrong usage, 3 some photographs failed, 129, 130 or 143 stopped,
+    141 the reader of stdout has gone.
     """
     _check(asked)
     check_sampling(asked["temperature"], seed)
@@ -97,14 +98,18 @@ def segcap(
         raise click.UsageError("--overlay needs an output folder, not -o -")
     if out == _STDOUT and fresh:
         raise click.UsageError("--fresh needs an output folder, not -o -")
+    if not out:
+        raise click.UsageError("--out is empty: give a folder, or - for stdout")
     if out == _STDOUT and isinstance(sys.stdout, Nowhere):
         raise click.UsageError("-o - writes to stdout, which is closed")
     from mglmm_cli.folder import held
 
     folder = None if out == _STDOUT else Path(out)
     if folder:
-        _check_folder(folder, inputs, overlay=overlay)
-    sources = _sources(inputs)
+        from mglmm_cli.folder import check_folder
+
+        check_folder(folder)
+    photographs = _find(inputs, folder)
     with ExitStack() as stack:
         # Before seconds are spent on imports, so that `mglmm status` knows of it.
         lock = stack.enter_context(held(folder)) if folder else None
@@ -127,7 +132,7 @@ def segcap(
         else:
             results = StreamResults(sys.stdout.buffer)
         stack.enter_context(results)
-        return _run(_Job(model, precision, workers, options), inputs, sources, results)
+        return _run(_Job(model, precision, workers, options), photographs, results)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,12 +145,31 @@ class _Job:
     options: Options
 
 
-def _run(job: _Job, inputs: Sequence[str], sources: Iterator[Source], results: Results) -> Exit:
+@dataclass(frozen=True, slots=True)
+class _Photographs:
+    """What is to be done.
+
+    Attributes:
+        inputs: as they were given.
+        out: the folder that nothing is taken from.
+        sources: the photographs, of which there is at least one.
+        left_out: other files that were met so far, how many of each kind.
+    """
+
+    inputs: Sequence[str]
+    out: Path | None
+    sources: Iterator[Source]
+    left_out: Mapping[str, int]
+
+
+def _run(job: _Job, photographs: _Photographs, results: Results) -> Exit:
     """Do what is to be done; the model is loaded only if there is something."""
+    from engine.memory import share_heaps
     from mglmm_cli.console import PhotoProgress
     from mglmm_cli.stopping import Stop, Stopping
 
-    todo = results.todo(sources)
+    share_heaps()
+    todo = results.todo(photographs.sources)
     first = next(todo, None)
     with ExitStack() as stack:
         model = stack.enter_context(_open(job, in_order=not results.where)) if first else None
@@ -155,7 +179,7 @@ def _run(job: _Job, inputs: Sequence[str], sources: Iterator[Source], results: R
         progress = stack.enter_context(PhotoProgress(bar=bar))
         # Not by the progress, which may be in the middle of a line.
         stopping = stack.enter_context(Stopping(lambda: write_progress(_STOPPING)))
-        _count(inputs, progress)
+        _count(photographs, progress)
         with suppress(Stop):
             if model and first:
                 _drive(model, stopping.until_asked(chain([first], todo)), results, progress)
@@ -166,7 +190,7 @@ def _run(job: _Job, inputs: Sequence[str], sources: Iterator[Source], results: R
         if stopping.code:
             progress.note(_stopped(results, progress))
             return stopping.code
-        _summarise(progress, results)
+        _summarise(progress, photographs.left_out, results)
     return Exit.PHOTOGRAPHS_FAILED if progress.failed else Exit.DONE
 
 
@@ -192,32 +216,18 @@ def _check(asked: dict[str, Any]) -> None:
         raise click.UsageError("--granularity panoptic asks about no single object; leave out --max-children")
 
 
-def _check_folder(folder: Path, inputs: Sequence[str], *, overlay: bool) -> None:
-    """Refuse an output folder that can't be one.
-
-    Raises:
-        UsageError: saying why.
-    """
-    from mglmm_cli.folder import check_folder
-
-    check_folder(folder)
-    if not overlay:
-        return
-    # Overlays that land in a folder being searched would be taken for photographs.
-    for given_path in inputs:
-        if Path(given_path).is_dir() and folder.resolve().is_relative_to(Path(given_path).resolve()):
-            raise UsageError(f"{folder} lies in the input {given_path}; with --overlay choose a folder outside it")
-
-
-def _sources(inputs: Sequence[str]) -> Iterator[Source]:
-    """The photographs, of which there is at least one."""
+def _find(inputs: Sequence[str], out: Path | None) -> _Photographs:
+    """The photographs of the inputs."""
     from engine.images.sources import find_sources
 
-    sources = find_sources(inputs, sys.stdin.buffer if _STDIN in inputs else None)
+    # Without its buffer: that is locked while a thread waits for more, and Python's end would find it so.
+    sources = find_sources(
+        inputs, getattr(sys.stdin.buffer, "raw", sys.stdin.buffer) if _STDIN in inputs else None, out
+    )
     first = next(sources, None)
     if first is None:
-        raise UsageError("the list on stdin is empty: write a path per line")
-    return chain([first], sources)
+        raise UsageError("the list on stdin names no photograph")
+    return _Photographs(inputs, out, chain([first], sources), sources.left_out)
 
 
 def _run_info(model: str, precision: str, options: Options) -> RunInfo:
@@ -248,14 +258,14 @@ def _open(job: _Job, *, in_order: bool) -> Iterator[Model]:
         yield partial(fleet.run, in_order=in_order)
 
 
-def _count(inputs: Sequence[str], progress: PhotoProgress) -> None:
+def _count(photographs: _Photographs, progress: PhotoProgress) -> None:
     """Count the photographs meanwhile: a large tree takes a while to walk."""
     from engine.images.sources import count_sources
 
     def count() -> None:
         # What is wrong with an input is reported by the walk that matters.
         with suppress(UsageError, OSError):
-            total = count_sources(inputs)
+            total = count_sources(photographs.inputs, photographs.out)
             if total is not None:
                 progress.expect(total)
 
@@ -297,17 +307,23 @@ def _stopped(results: Results, progress: PhotoProgress) -> str:
     return f"{line}, {done + progress.skipped} in all; to go on: {command}"
 
 
-def _summarise(progress: PhotoProgress, results: Results) -> None:
+def _summarise(progress: PhotoProgress, left_out: Mapping[str, int], results: Results) -> None:
+    from engine.images.sources import say_left_out
+
     done = progress.done - progress.failed
-    wrote = f"; wrote {results.where}" if results.where else ""
+    wrote = "".join(
+        f"; {part}" for part in (say_left_out(left_out), results.where and f"wrote {results.where}") if part
+    )
     if not progress.done:
         progress.note(f"mglmm: nothing to do; done before: {_photographs(results.skipped)}{wrote}")
         return
     if not done and not results.skipped:
-        progress.note(f"mglmm: no photograph could be done, {progress.failed} failed")
+        left = say_left_out(left_out)
+        progress.note(f"mglmm: no photograph could be done, {progress.failed} failed" + f"; {left}" * bool(left))
         return
     before = f" ({results.skipped} before)" if results.skipped else ""
-    line = f"mglmm: {_photographs(done)} done{before}, {progress.rate:.2f} per second"
+    rate = f", {progress.rate:.2f} per second" if done else ""
+    line = f"mglmm: {_photographs(done)} done{before}{rate}"
     if progress.failed:
         line += f"; {progress.failed} failed"
     progress.note(line + wrote)

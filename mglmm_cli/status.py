@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from engine.errors import UsageError
+from mglmm_cli.kinds import FilePath
 from mglmm_cli.text import clean
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("out", metavar="OUT", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("out", metavar="OUT", type=FilePath(exists=True, file_okay=False))
 def status(out: Path) -> None:
     """Say how many photographs of OUT are done, have failed and are left, and how fast it goes.
 
@@ -33,7 +34,7 @@ def status(out: Path) -> None:
     index = open_index(out) if (out / JOURNAL).exists() or not process else None
     lines = {"state": _state(index, process)}
     lines |= {"done": str(index.done), "failed": str(index.failed)} if index else {"done": "0", "failed": "0"}
-    lines |= {"left": _left(index), "speed": _speed(index)}
+    lines |= {"left": _left(index, out.resolve()), "speed": _speed(index)}
     if index and index.damaged:
         lines["damaged"] = f"{len(index.damaged)} lines of the journal, the first is {index.damaged[0]}"
     if index and index.unknown:
@@ -48,8 +49,8 @@ def _state(index: Index | None, process: str | None) -> str:
     return f"finished {index.finished}" if index and index.finished else "stopped; the same command goes on"
 
 
-def _left(index: Index | None) -> str:
-    """Photographs of the inputs that the journal does not have, by their names."""
+def _left(index: Index | None, out: Path) -> str:
+    """Photographs of the inputs that the journal does not have, by their names; none lies in `out`."""
     from engine.images.sources import STDIN, find_sources
 
     if index is None:
@@ -61,8 +62,9 @@ def _left(index: Index | None) -> str:
     try:
         with _inside(index.start):
             # A failure is left too, but counted already.
-            return str(sum(index.find(source.file_name) is None for source in find_sources(index.start.inputs, None)))
-    except (UsageError, OSError) as error:
+            sources = find_sources(index.start.inputs, None, out)
+            return str(sum(index.find(source.file_name) is None for source in sources))
+    except (UsageError, OSError, ValueError) as error:  # ValueError: no name that a system knows
         return f"unknown ({error})"
 
 

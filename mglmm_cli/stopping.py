@@ -1,19 +1,42 @@
-"""Ctrl-C, SIGTERM and SIGHUP while a run goes on: the first asks it to stop, the second ends it at once."""
+"""Ctrl-C, SIGTERM and SIGHUP while a run goes on: the first asks it to stop, the second ends it at once.
+
+Ctrl-C at any other time ends the program.
+"""
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any, Self, TypeVar
 
+from engine.pipeline.feed import Feed
 from mglmm_cli.codes import Exit
+from mglmm_cli.streams import write_progress
 
 _Item = TypeVar("_Item")
+_IMPORTING = "<frozen importlib"
 _HANG_UP = getattr(signal, "SIGHUP", None)
 """The terminal is gone; Windows has none of that."""
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, *([_HANG_UP] if _HANG_UP else []))
+
+
+def interruptible() -> None:
+    """From here on, Ctrl-C in the middle of an import ends the process: libraries that are being loaded may not bear an
+    exception, and abort. Anywhere else it raises KeyboardInterrupt, as ever."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _interrupt)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    while frame is not None:
+        if frame.f_code.co_filename.startswith(_IMPORTING):
+            write_progress(b"mglmm: interrupted\n")
+            os._exit(Exit.INTERRUPTED)
+        frame = frame.f_back
+    raise KeyboardInterrupt
 
 
 class Stop(BaseException):
@@ -31,7 +54,8 @@ class Stopping:
     def __init__(self, notify: Callable[[], object]) -> None:
         self._notify = notify
         self._received: int | None = None
-        self._at_once = self._told = False
+        self._at_once = False
+        self._feed: Feed[Any] | None = None
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
@@ -54,17 +78,12 @@ class Stopping:
         return None if self._received is None else Exit(128 + self._received)
 
     def until_asked(self, items: Iterator[_Item]) -> Iterator[_Item]:
-        """What comes, until it is asked to stop; a wait for the next one is not held out."""
-        while self._received is None:
-            try:
-                with self.at_once():
-                    item = next(items, None)
-            except Stop:
-                self._tell()
-                return
-            if item is None:
-                return
-            yield item
+        """What comes, until it is asked to stop; whoever waits for the next one then, in any thread, is let go."""
+        # Read in a thread: a signal ends the wait for it, not the read itself.
+        self._feed = Feed(items, 1)
+        if self._received is not None:
+            self._feed.close()
+        return self._feed
 
     @contextmanager
     def at_once(self) -> Iterator[None]:
@@ -85,11 +104,8 @@ class Stopping:
             signal.signal(number, signal.SIG_DFL)
             raise Stop
         self._received = number
+        if self._feed:
+            self._feed.close()
         if self._at_once:
             raise Stop
-        self._tell()
-
-    def _tell(self) -> None:
-        if not self._told:
-            self._told = True
-            self._notify()
+        self._notify()

@@ -57,7 +57,8 @@ def prepare() -> None:
         try:
             os.fstat(descriptor)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+            # Takes the lowest number that is free; further processes have it too.
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
     if sys.stdin is None:
         sys.stdin = io.TextIOWrapper(io.BytesIO())
     sys.stdout = _prepared(sys.stdout, sys.__stdout__, _Results)

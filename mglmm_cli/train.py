@@ -69,6 +69,8 @@ def _show(plan: Plan) -> None:
         tasks.add_row(task, f"{count:,}")
     for table in (parts, memory, sources, tasks):
         console.print(table)
+    for line in plan.remarks:
+        click.echo(f"mglmm: {line}", err=True)
     click.echo("The first batch (>> is learned):")
     for number, row in enumerate(plan.rows):
         click.echo(f"photograph {number}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,23 @@ from hypothesis import settings
 
 # Weights and tokenizers come with packages; a test that would fetch one must fail at once.
 os.environ["HF_HUB_OFFLINE"] = "1"
+# The cores are shared by the processes that run tests; and sums are the same on every machine.
+os.environ |= {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
+# Processes that a test starts, wherever it starts them, run this code.
+os.environ["PYTHONPATH"] = str(Path(__file__).resolve().parents[1])
 
 # How long an example takes depends on the machine.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+
+@pytest.hookimpl(wrapper=True, optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> Generator[None, int, int]:
+    """A process per core, but no more than four, which take 6 GB of memory, and none besides this one for one file."""
+    cores = yield
+    paths = [Path(argument.partition("::")[0]) for argument in config.args]
+    files = {file for path in paths for file in (path.rglob("test_*.py") if path.is_dir() else (path,))}
+    return 0 if len(files) == 1 else min(4, cores)
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,7 @@ import click
 import pytest
 
 from mglmm_cli.main import cli
+from tests import program
 
 ROOT = Path(__file__).parents[1]
 MARKED = re.compile(r"<!-- run -->\s*```bash\n(.*?)```", re.DOTALL)
@@ -38,14 +39,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """Environment in which `mglmm` and `python` are those under test."""
     programs = tmp_path_factory.mktemp("bin")
-    for name, arguments in (("mglmm", "-m mglmm_cli"), ("python", "")):
-        program = programs / name
-        program.write_text(f'#!/bin/sh\nexec "{sys.executable}" {arguments} "$@"\n', encoding="utf-8")
-        program.chmod(0o755)
-    return os.environ | {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
+    python = programs / "python"
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n', encoding="utf-8")
+    python.chmod(0o755)
+    with program.command(programs / "mglmm"):
+        yield os.environ | {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
 
 
 def _commands() -> Iterator[tuple[str, list[str]]]:

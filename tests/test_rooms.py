@@ -23,7 +23,7 @@ PACKAGES = {
 # A room may import its own files and the rooms named; the loose files of a package are the ground of its rooms.
 ENGINE = {
     "text": (),
-    "journal": (),
+    "journal": ("text",),
     "model": ("text",),
     "images": ("text", "model"),
     "masks": ("model", "images"),

@@ -228,8 +228,9 @@ class Recipe(_Section):
         steps: optimiser steps of `batch_size` photographs.
         batch_size: photographs of an optimiser step, those of all processes together.
         accumulate: into so many parts the share of a process is cut, one after the other, to save memory.
-        text_tokens: at most so many tokens of questions and answers per photograph; conversations that do not
-            fit are left for another time.
+        text_tokens: at most so many tokens of questions and answers per photograph; conversations that do not fit
+            beside the others are left for another time. One that is longer by itself has a row of its own and is
+            trained whole; one that is longer than the model has positions for is left out, and named.
         masks_per_step: at most so many masks are decoded in a step, drawn among those of the batch.
         ema: decay of the running average of the weights, which is then what is stored; None stores them as they are.
         bf16: run matrix products in bfloat16.

@@ -8,6 +8,7 @@ Legend: `B` rows, `P` image tokens, `T` tokens of a text, `D` hidden size, `R` r
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -98,6 +99,11 @@ class Generated:
 class Generator:
     """Generates answers with one model.
 
+    Attributes:
+        slots: answers that may be in progress at a time.
+        alone: held while a decode step is recorded on a CUDA device, which no other thread may use then; so threads
+            that do hold it meanwhile.
+
     Args:
         model: in eval mode.
         tokenizer: for the ids of `[SEG]` and the stop token.
@@ -130,6 +136,7 @@ class Generator:
         # 0 keeps the state that the [SEG] token itself gives, one step after it was chosen.
         self._delay = 1 + model.config.seg_state_offset
         self._recorded = recorded
+        self.alone = threading.Lock()
         self._started = 0
         self.resize(slots)
 
@@ -141,22 +148,22 @@ class Generator:
     @property
     def active(self) -> int:
         """Answers in progress."""
-        return self._slots - self.free
+        return self.slots - self.free
 
     def resize(self, slots: int) -> None:
         """Forget all answers in progress, and go on with so many slots."""
-        self._slots = slots
+        self.slots = slots
         self._cache = SlotCache(self._language, slots)
         self._rows: list[_Row | None] = [None] * slots
         self._step: DecodeStep = (
-            RecordedStep(self._language, self._cache, slots)
+            RecordedStep(self._language, self._cache, slots, self.alone)
             if self._recorded
             else PlainStep(self._language, self._cache)
         )
 
     def clear(self) -> None:
         """Forget all answers in progress."""
-        self._rows = [None] * self._slots
+        self._rows = [None] * self.slots
 
     @torch.inference_mode()
     def start(self, requests: Sequence[Request]) -> list[int]:

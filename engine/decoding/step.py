@@ -10,6 +10,7 @@ Legend: `B` rows, `D` hidden size, `V` vocabulary.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -72,9 +73,12 @@ class RecordedStep:
             do that are not `is_recordable`.
         cache: of `slots` slots; rows that are filled up write to its free slots, where nothing counts.
         slots: most rows.
+        alone: is held while a step is recorded: no other thread may use the device then.
     """
 
-    def __init__(self, language: PreTrainedModel, cache: SlotCache, slots: int) -> None:
+    def __init__(
+        self, language: PreTrainedModel, cache: SlotCache, slots: int, alone: AbstractContextManager[object]
+    ) -> None:
         self._language, self._cache, self._slots = language, cache, slots
         table: Any = language.get_input_embeddings()
         self._device: torch.device = table.weight.device
@@ -83,6 +87,7 @@ class RecordedStep:
         self._recordings: dict[tuple[int, int], _Recording] = {}
         self._growth = cache.growth
         self._recorder = _Recorder(self._device) if self._device.type == "cuda" else None
+        self._alone = alone
 
     def __call__(self, ids: Sequence[int], positions: Sequence[int]) -> tuple[Tensor, Tensor]:
         """See `DecodeStep`."""
@@ -91,14 +96,15 @@ class RecordedStep:
             self._recordings.clear()
             self._growth = self._cache.growth
             if self._recorder is not None:
-                self._recorder = _Recorder(self._device)
+                self._recorder.forget()
         rows = min(self._slots, 1 << (len(ids) - 1).bit_length())
         seen = min(self._cache.length, -(-(max(positions) + 1) // _READ) * _READ)
         spare = [0] * (rows - len(ids))
         self._ids[:rows].copy_(torch.tensor([*ids, *spare])[:, None])
         self._positions[:rows].copy_(torch.tensor([*positions, *spare])[:, None])
         if (rows, seen) not in self._recordings:
-            self._recordings[rows, seen] = self._record(rows, seen)
+            with self._alone:
+                self._recordings[rows, seen] = self._record(rows, seen)
         recording = self._recordings[rows, seen]
         recording.replay()
         return recording.states[: len(ids)], recording.logits[: len(ids)]
@@ -128,6 +134,10 @@ class _Recorder:
     def __init__(self, device: torch.device) -> None:
         self._device = device
         self._stream = torch.cuda.Stream(device)
+        self.forget()
+
+    def forget(self) -> None:
+        """All recordings are gone: memory that belongs to none can't be shared with the next one."""
         self._pool = torch.cuda.graph_pool_handle()
 
     def record(self, run: Callable[[], tuple[Tensor, Tensor]]) -> _Recording:
@@ -140,12 +150,11 @@ class _Recorder:
                     # To run a step several times writes the same keys and values to the same places.
                     for _ in range(_WARM_UP):
                         run()
-                    # Meanwhile other threads copy photographs to the device and take memory there, as they may.
+                    # What libraries do in threads of their own is not ours to stop.
                     with torch.cuda.graph(graph, self._pool, self._stream, capture_error_mode="thread_local"):
                         states, logits = run()
             except BaseException:
-                # Memory that belongs to no recording any more can't be shared with the next one.
-                self._pool = torch.cuda.graph_pool_handle()
+                self.forget()  # it may have been the first
                 raise
             torch.cuda.current_stream().wait_stream(self._stream)
         return _Recording(graph.replay, states, logits)

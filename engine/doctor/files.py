@@ -12,7 +12,10 @@ from engine.masks.decoder import IMAGE_INDEX, LOW_RES, PROMPTS, maps_of
 from engine.masks.onnx_runtime import onnxruntime
 from engine.model.checkpoint import DECODER, MANIFEST, own_state, read_manifest, read_tensors, sha256
 from engine.model.config import ModelConfig
+from engine.model.limits import require_sizes
 from engine.model.mglmm import MGLMM
+
+_NAMED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +38,11 @@ def manifest(folder: Path) -> str:
     _, listed = read_manifest(folder)
     missing = [name for name in listed if not (folder / name).is_file()]
     if missing:
-        raise UsageError(f"{', '.join(missing)}: listed in {MANIFEST}, but missing")
+        raise UsageError(f"{_named(missing)}: listed in {MANIFEST}, but missing")
+    require_sizes(folder / name for name in listed)
     changed = [name for name, expected in listed.items() if sha256(folder / name) != expected]
     if changed:
-        raise UsageError(f"{', '.join(changed)}: damaged or changed, the SHA-256 is not that of {MANIFEST}")
+        raise UsageError(f"{_named(changed)}: damaged or changed, the SHA-256 is not that of {MANIFEST}")
     return f"{len(listed)} files have their SHA-256"
 
 
@@ -90,6 +94,7 @@ def decoder(folder: Path, config: ModelConfig) -> str:
     path = folder / DECODER
     if not path.is_file():
         raise UsageError(f"{DECODER} is missing: run `mglmm export onnx {folder}`, or use --decoder torch")
+    require_sizes([path])
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
@@ -104,3 +109,9 @@ def decoder(folder: Path, config: ModelConfig) -> str:
             raise UsageError(f"{DECODER}: {name} is {inputs[name]}, config.json asks for {['any', *wanted]}")
     sizes = ", ".join(" x ".join(map(str, shape)) for shape in maps.values())
     return f"takes embeddings of {sizes} and prompts of {channels}"
+
+
+def _named(names: list[str]) -> str:
+    """Some names of many."""
+    first = ", ".join(names[:_NAMED])
+    return f"{first} and {len(names) - _NAMED} more" if len(names) > _NAMED else first

@@ -31,7 +31,8 @@ def runtime() -> str:
     """Whether ONNX Runtime is installed once."""
     if line := conflict():
         raise UsageError(line)
-    return f"ONNX Runtime {onnxruntime.__version__}: {', '.join(onnxruntime.get_available_providers())}"
+    backends = [name.removesuffix("ExecutionProvider") for name in onnxruntime.get_available_providers()]
+    return f"{onnxruntime.__version__}, built for {', '.join(backends)}"
 
 
 def what_fits(memory: Sequence[Memory], devices: Sequence[Device]) -> tuple[Fit, ...]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from engine.images.decode import _FIRST_LYING, MAX_PIXELS, _opened, _orientation, _stored_size
+from engine.images.opening import MAX_PIXELS, opened
+from engine.images.orientation import orientation_of, upright_size
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +34,8 @@ def read_header(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -
     Raises:
         PhotographError: as `decode` in stage `open`.
     """
-    with _opened(path, max_pixels) as image:
-        width, height = _stored_size(image)
-        orientation = _orientation(image)
-    seen = (width, height) if orientation >= _FIRST_LYING else (height, width)
-    return Header(*seen, stored=(height, width), turned=orientation > 1)
+    with opened(path, max_pixels) as image:
+        height, width = upright_size(image)
+        orientation = orientation_of(image)
+    stored = (width, height) if orientation.lying else (height, width)
+    return Header(height, width, stored, turned=orientation.turn is not None)

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageFile
 
-from engine.images.decode import MAX_PIXELS, _check_size, _opened, _refusing, _upright
+from engine.errors import PhotographError
+from engine.images.opening import MAX_PIXELS, opened, refusing
+from engine.images.orientation import orientation_of
 
 _SHADES = {"L;2": 85, "L;4": 17}
 """Greys of two and four bits are stretched to the shades of eight; by so much."""
@@ -44,25 +46,27 @@ def read_samples(
     Raises:
         PhotographError: if it can't be read.
     """
-    with _source(source, max_pixels) as image, _refusing("decode", max_pixels):
+    with _source(source, max_pixels) as image, refusing("decode", max_pixels):
         tiles = image.tile if isinstance(image, ImageFile.ImageFile) else []
         stretched = _SHADES.get(str(tiles[0].args), 1) if tiles else 1
         image.load()
-        upright, orientation = _upright(image)
+        orientation = orientation_of(image)
+        upright = orientation.upright(image)
         if colours and upright.mode == "P":
             upright = upright.convert("RGBA" if upright.has_transparency_data else "RGB")
         values = np.asarray(upright)
         if values.dtype == np.bool_:
             values = values.astype(np.uint8)
-        return Samples(values // stretched if stretched > 1 else values, turned=orientation > 1)
+        return Samples(values // stretched if stretched > 1 else values, turned=orientation.turn is not None)
 
 
 @contextmanager
 def _source(source: str | os.PathLike[str] | bytes, max_pixels: int) -> Iterator[Image.Image]:
     if not isinstance(source, bytes):
-        with _opened(source, max_pixels) as image:
+        with opened(source, max_pixels) as image:
             yield image
         return
-    with _refusing("open", max_pixels), Image.open(io.BytesIO(source), formats=("PNG",)) as image:
-        _check_size(image.size, max_pixels)
+    with refusing("open", max_pixels), Image.open(io.BytesIO(source), formats=("PNG",)) as image:
+        if image.width * image.height > max_pixels:
+            raise PhotographError("open", f"too large: {image.width} x {image.height}")
         yield image

@@ -30,6 +30,11 @@ _MARGIN = 1.75
 """How much larger than its views a photograph is read at least: closer, the coarser grid would show in them."""
 
 
+_THIN = 32
+"""Of a photograph that is so many times longer than wide, only the middle is resized for the CLIP view: else a line of
+pixels would fill gigabytes. For all others the last bits are those of the whole, resized and then cut."""
+
+
 @dataclass(frozen=True, slots=True)
 class Frame:
     """How a photograph lies in its pixel view: `height x width` resized to `inner_height x inner_width`."""
@@ -68,15 +73,14 @@ def make_views(image: np.ndarray, config: ModelConfig) -> Views:
         image: `(H, W, 3)` uint8, upright RGB.
         config: the model that will read it.
     """
-    height, width = image.shape[:2]
-    return _views(Photograph(Image.fromarray(image), height, width, (0, 0, width, height)), config)
+    return _views(Photograph.whole(image), config)
 
 
 def read_views(path: str | os.PathLike[str], config: ModelConfig, *, max_pixels: int = MAX_PIXELS) -> Views:
-    """Read and prepare one photograph; of a large JPEG only as much is decoded as its views need.
+    """Read and prepare one photograph; a large one on a coarser grid, where its views need no finer one.
 
-    The views are those of `make_views(decode(path), config)`, exactly unless it is a JPEG whose sides can be halved
-    and still be `_MARGIN` times those of its views.
+    The views are those of `make_views(decode(path), config)`, exactly unless it is a JPEG, or has more than fifty
+    million pixels, and its sides can be halved and still be `_MARGIN` times those of its views.
 
     Args:
         path, max_pixels: as `decode` takes them.
@@ -122,12 +126,26 @@ def _clip_view(photograph: Photograph, config: ClipConfig) -> Tensor:
     side = config.image_size
     short = min(photograph.width, photograph.height)
     size = (max(side, photograph.width * side // short), max(side, photograph.height * side // short))
-    resized = photograph.image.resize(size, Image.Resampling.BICUBIC, photograph.box)
     left, top = (size[0] - side) // 2, (size[1] - side) // 2
-    crop = np.asarray(resized.crop((left, top, left + side, top + side)))
+    if max(size) > _THIN * side:
+        crop = photograph.image.resize(
+            (side, side), Image.Resampling.BICUBIC, _part(photograph.box, size, left, top, side)
+        )
+    else:
+        resized = photograph.image.resize(size, Image.Resampling.BICUBIC, photograph.box)
+        crop = resized.crop((left, top, left + side, top + side))
     view = np.empty((3, side, side), np.float32)
-    _normalise(crop.astype(np.float32) / np.float32(255), CLIP_MEAN, CLIP_STD, view)
+    _normalise(np.asarray(crop).astype(np.float32) / np.float32(255), CLIP_MEAN, CLIP_STD, view)
     return torch.from_numpy(view)
+
+
+def _part(
+    box: tuple[float, float, float, float], size: tuple[int, int], left: int, top: int, side: int
+) -> tuple[float, float, float, float]:
+    """The part of `box` that is a square of `side` at `left`, `top` once the whole is resized to `size`."""
+    across, down = (box[2] - box[0]) / size[0], (box[3] - box[1]) / size[1]
+    x, y = box[0] + left * across, box[1] + top * down
+    return x, y, min(box[2], x + side * across), min(box[3], y + side * down)
 
 
 # In numpy, not in torch, whose own threads would fight for the cores with those that read photographs.

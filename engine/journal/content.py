@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass
 from io import FileIO
 
-_LARGEST = 1 << 30
+_LARGEST = 2 << 30
 """Bytes; what is larger is no photograph that the engine takes, and takes long to read."""
 _RECENT = 2_000_000_000
 """Nanoseconds. Clocks of file systems tick slowly: a file this young may change once more and look the same."""

@@ -8,6 +8,7 @@ from typing import Any, get_args
 
 from engine.journal.lines import dump
 from engine.records import RLE, Answer, Failure, Granularity, GroundedPhrase, Mask, Parent, PhotoRecord, SegCap, Span
+from engine.text.names import renewed
 
 _GRANULARITIES = get_args(Granularity)
 
@@ -24,7 +25,7 @@ def to_json(entry: PhotoRecord | Failure, path: str | None = None) -> dict[str, 
     Raises:
         ValueError: if a number is not finite.
     """
-    where = {"file_name": entry.file_name} | ({} if path is None else {"path": path})
+    where = {"file_name": renewed(entry.file_name)} | ({} if path is None else {"path": path})
     if isinstance(entry, Failure):
         failure = {"stage": entry.stage, "reason": entry.reason}
         return where | {"width": 0, "height": 0, "segcaps": [], "failure": failure}
@@ -67,7 +68,7 @@ def is_photograph(value: Any) -> bool:
 
 
 def to_line(entry: PhotoRecord | Failure, path: str | None = None) -> str:
-    """One photograph as one line of ASCII, newline included, so that any file name survives any encoding.
+    """One photograph as one line of ASCII, newline included, so that it survives any encoding.
 
     Raises:
         ValueError: if a number is not finite.
@@ -95,8 +96,7 @@ def _mask_to_json(mask: Mask) -> dict[str, Any]:
     # NumPy's numbers become Python's.
     x, y, width, height = map(float, mask.bbox)
     score = float(mask.score)
-    # The sum is finite only if all are, but for a sum beyond all pixels.
-    if not math.isfinite(x + y + width + height + score):
+    if not all(map(math.isfinite, (x, y, width, height, score))):
         raise ValueError(f"a mask's box {mask.bbox} or score {mask.score} is not finite")
     return {
         "segmentation": mask.rle.to_coco(),

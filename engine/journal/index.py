@@ -19,6 +19,7 @@ from engine.journal.kinds import PHOTO, Begun, Finished, Foreign, Known, Photogr
 from engine.journal.lines import BEGIN, load, unseal
 from engine.journal.regular import open_regular
 from engine.journal.run import VERSION, RunInfo, Start, differences
+from engine.text.names import renewed
 
 _BUFFER = 1 << 18
 _LONGEST = 1 << 28
@@ -152,7 +153,7 @@ class Index:
         if self.unknown == 1:
             return f"{self._strange} was written by a newer version of mglmm: it stays there, and is left out here"
         return (
-            f"{self._strange} and {self.unknown - 1} more lines were written by a newer version of mglmm: "
+            f"{self._strange} and {self.unknown - 1} more were written by a newer version of mglmm: "
             "they stay there, and are left out here"
         )
 
@@ -163,6 +164,7 @@ class Index:
 
     def find(self, name: str) -> Place | None:
         """The newest line of a photograph."""
+        name = renewed(name)
         wanted = hash(name)
         at = bisect_left(self._names, wanted)
         while at < len(self._names) and self._names[at] == wanted:
@@ -213,6 +215,7 @@ class Index:
     def _form(self, offset: int) -> dict[str, Any]:
         """The public form of what stands there; its shape was checked when the index was made."""
         form: dict[str, Any] = load(self._line(offset).partition(PHOTO)[2][:-1])
+        form["file_name"] = renewed(form["file_name"])
         return form
 
     def _line(self, offset: int) -> bytes:

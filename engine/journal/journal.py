@@ -18,6 +18,7 @@ from engine.journal.lock import Lock
 from engine.journal.run import Start, now
 from engine.journal.writer import Writer
 from engine.records import Failure, PhotoRecord
+from engine.text.names import renewed
 
 _REPEATED = 100
 """After the first photograph, and then after each so many, a run says again what it is."""
@@ -120,7 +121,7 @@ class Journal:
         """
         assert self._writer is not None, "begin comes first"
         head = {
-            "name": entry.file_name if name is None else name,
+            "name": renewed(entry.file_name if name is None else name),
             "at": at,
             "content": held.content,
             "stamp": held.stamp,

@@ -13,6 +13,7 @@ from engine.journal.content import Fingerprint
 from engine.journal.form import is_photograph
 from engine.journal.lines import load
 from engine.journal.run import VERSION, Start
+from engine.text.names import renewed
 
 PHOTO = b',"photo":'
 """Between what the journal notes and the public form. No text of JSON holds it, as quotes in it are escaped."""
@@ -117,7 +118,7 @@ def photograph(rest: bytes) -> Photograph | None:
     head_text, _, text = rest.partition(PHOTO)
     try:
         head = load(b"{%b}" % head_text)
-        name, at, state = head["name"], head["at"], head["state"]
+        name, at, state = renewed(head["name"]), head["at"], head["state"]
         content, stamp, identity = head["content"], head["stamp"], head.get("of", "")
         right = type(name) is type(content) is type(stamp) is type(identity) is str and type(at) is int
         if not (right and abs(at) < _LARGEST and state in (DONE, FAILED)):

@@ -98,7 +98,8 @@ def holder(folder: Path) -> str | None:
 def _open(path: Path, flags: int) -> BinaryIO:
     """A lock, or nothing yet; whatever else has its name is somebody's, and would be overwritten."""
     file: BinaryIO = os.fdopen(open_regular(path, flags), "rb" if flags == os.O_RDONLY else "r+b", 0)
-    if os.fstat(file.fileno()).st_nlink > 1 or not _OURS.fullmatch(file.read(_LONGEST + 1)):
+    content = file.read(_LONGEST + 1)
+    if os.fstat(file.fileno()).st_nlink > 1 or len(content) > _LONGEST or not _OURS.fullmatch(content):
         file.close()
         raise UsageError(f"{path} is not a lock of mglmm: take it away, or choose another folder")
     file.seek(0)

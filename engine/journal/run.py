@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from engine.journal.lines import dump, load
+from engine.text.names import from_text, to_text
 
 VERSION = 2
 
@@ -24,7 +25,8 @@ class RunInfo:
     Attributes:
         tool: name and version, `mglmm 1.0.0`.
         model, model_hash: which weights.
-        options: what the user chose, JSON values only.
+        options: what the user chose, JSON values only. One that an older version did not know counts as None, so a new
+            one must be None where it was not chosen.
         started, finished: ISO 8601 with time zone; `finished` is empty while the run goes on.
     """
 
@@ -58,7 +60,8 @@ class Start:
     folder: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        return {"run": {"version": VERSION, **asdict(self)}}
+        inputs, folder = [to_text(given) for given in self.inputs], to_text(self.folder)
+        return {"run": {"version": VERSION, "info": asdict(self.info), "inputs": inputs, "folder": folder}}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Start:
@@ -76,7 +79,7 @@ class Start:
             raise TypeError("not what a run is described by")
         if texts["started"]:
             datetime.fromisoformat(texts["started"])
-        return cls(RunInfo(options=options, **texts), inputs, folder)
+        return cls(RunInfo(options=options, **texts), tuple(map(from_text, inputs)), from_text(folder))
 
 
 def differences(before: RunInfo, after: RunInfo) -> list[str]:

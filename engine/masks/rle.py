@@ -140,7 +140,7 @@ def decode(rle: RLE) -> np.ndarray:
     # pycocotools gives back memory that was never written for counts that end early.
     run_lengths(rle)
     pixels: np.ndarray = coco_mask.decode(_native(rle))
-    return pixels.astype(np.bool_)
+    return pixels.view(np.bool_)
 
 
 def run_lengths(rle: RLE) -> np.ndarray:

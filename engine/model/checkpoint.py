@@ -18,7 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from engine.errors import UsageError
+from engine.errors import MglmmError, UsageError
 from engine.model import adapter, limits
 from engine.model.config import ModelConfig
 from engine.model.mask_head import MaskHead
@@ -189,6 +189,9 @@ def save(
         tokenizer: stored beside it.
         dtype: of the stored weights.
         state: its state dict, where the weights themselves lie elsewhere.
+
+    Raises:
+        MglmmError: if the disk is full, or the folder can't be written.
     """
     state = model.state_dict() if state is None else state
     folder.mkdir(parents=True, exist_ok=True)
@@ -198,8 +201,11 @@ def save(
         name: tensor.to(dtype).contiguous() if tensor.is_floating_point() else tensor.contiguous()
         for name, tensor in _own(model, state).items()
     }
-    save_file(tensors, folder / WEIGHTS)
-    adapter.save(folder, model.language_model, state)
+    try:
+        save_file(tensors, folder / WEIGHTS)
+        adapter.save(folder, model.language_model, state)
+    except SafetensorError as error:  # what it makes of the system's errors
+        raise MglmmError(f"{folder}: the weights can't be written: {error}") from error
     for path in folder.glob("*.safetensors"):
         # safetensors writes for the owner alone; whoever may read the configuration may read the weights.
         path.chmod((folder / CONFIG).stat().st_mode)
@@ -326,7 +332,7 @@ def read_manifest(folder: Path) -> tuple[str, dict[str, str]]:
         UsageError: if it is missing or not one.
     """
     path = folder / MANIFEST
-    if not path.is_file():
+    if not path.exists():
         raise UsageError(f"{folder}: {MANIFEST} is missing: not a model folder of mglmm")
     files = limits.table_of_texts(path, "files")
     limits.check_names(path, list(files))

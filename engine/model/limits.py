@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import stat
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,50 @@ from engine.errors import UsageError
 
 _MOST_TEXT = 64 << 20
 """Bytes of a file that is no weights."""
+_MOST_OTHER = 2 << 30
+"""The same of one that may hold more than text; no ONNX is larger."""
+_WEIGHTS = ".safetensors"
+
+
+def require_file(path: Path, most: int = _MOST_TEXT) -> None:
+    """Refuse what is no file, as to read a pipe or a device may never end, and what is too large.
+
+    Args:
+        path: of the file; a link may lead to it.
+        most: bytes.
+
+    Raises:
+        UsageError: if it is missing or one of these.
+    """
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise UsageError(f"{path}: can't be read: {error.strerror}") from error
+    if not stat.S_ISREG(status.st_mode):
+        raise UsageError(f"{path}: is no file")
+    if status.st_size > most:
+        raise UsageError(f"{path}: {status.st_size / 1e6:.0f} MB: too large to be what its name says")
+
+
+def require_sizes(files: Iterable[Path]) -> None:
+    """Refuse files of a model that are larger than they can be, before all of them are read.
+
+    Args:
+        files: weights, which have the length that their header says, and others.
+
+    Raises:
+        UsageError: if one is, or is no file.
+    """
+    for path in files:
+        if path.suffix != _WEIGHTS:
+            require_file(path, _MOST_OTHER)
+            continue
+        require_file(path, sys.maxsize)
+        try:
+            with safe_open(path, "pt"):
+                pass
+        except (OSError, SafetensorError) as error:
+            raise UsageError(f"{path}: can't be read as safetensors: {error}") from error
 
 
 def read_text(path: Path) -> str:
@@ -23,9 +69,8 @@ def read_text(path: Path) -> str:
     Raises:
         UsageError: if it can't be read, is no text, or is not small.
     """
+    require_file(path)
     try:
-        if path.stat().st_size > _MOST_TEXT:
-            raise UsageError(f"{path}: {path.stat().st_size / 1e6:.0f} MB: too large to be what its name says")
         return path.read_text(encoding="utf-8")
     except OSError as error:
         raise UsageError(f"{path}: can't be read: {error.strerror}") from error

@@ -52,7 +52,7 @@ class SlotCache:
         self._slots = slots
         # In steps, so that questions of slightly different lengths don't each move everything. What is recorded on a
         # CUDA device is lost then.
-        self._round = 512 if self._device.type == "cuda" else 64
+        self._round = 256 if self._device.type == "cuda" else 64
         self.length = self.growth = 0
         self.layers: list[tuple[Tensor, Tensor]] = []
 
@@ -60,17 +60,22 @@ class SlotCache:
         """Make every slot at least `length` tokens long; what is in them stays."""
         if length <= self.length:
             return
-        self.length, old = -(-length // self._round) * self._round, self.layers
+        self.length = -(-length // self._round) * self._round
         self.growth += 1
         shape = (self._slots, self._heads, self.length, self._channels)
-        self.layers = []
-        for number in range(self._count):
-            # Zeros, not whatever was in memory: masked numbers are multiplied by 0, and NaN would survive that.
-            pair = tuple(torch.zeros(shape, dtype=self._dtype, device=self._device) for _ in range(2))
-            if old:
-                for new, before in zip(pair, old[number], strict=True):
-                    new[:, :, : before.shape[2]] = before
-            self.layers.append((pair[0], pair[1]))
+        # Layer by layer, so that there is never room for both lengths of all.
+        old, self.layers = self.layers[::-1], []
+        for _ in range(self._count):
+            keys, values = old.pop() if old else (None, None)
+            self.layers.append((self._longer(shape, keys), self._longer(shape, values)))
+            del keys, values
+
+    def _longer(self, shape: tuple[int, ...], before: Tensor | None) -> Tensor:
+        # Zeros, not whatever was in memory: masked numbers are multiplied by 0, and NaN would survive that.
+        new = torch.zeros(shape, dtype=self._dtype, device=self._device)
+        if before is not None:
+            new[:, :, : before.shape[2]] = before
+        return new
 
     def move(self, source: int, target: int, length: int) -> None:
         """Copy the first `length` tokens of one slot to another."""

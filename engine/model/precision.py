@@ -71,7 +71,8 @@ def require(precision: Precision, device: str) -> None:
         UsageError: if it lacks one.
     """
     try:
-        torch.empty(1, device=device)
+        if torch.empty(1, device=device).is_meta:
+            raise UsageError(f"no device {device!r} here: nothing is computed on it")
     except torch.OutOfMemoryError as error:
         raise UsageError(f"{device} has no memory left: another program holds it") from error
     except (RuntimeError, AssertionError) as error:

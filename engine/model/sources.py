@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,9 +44,9 @@ def find(model: str) -> ModelSource:
         UsageError: if it is none of them.
     """
     embedded = EMBEDDED / model
-    if model.isidentifier() and embedded.is_dir():
+    if model.isidentifier() and os.path.isdir(embedded):
         return embedded
-    if model and Path(model).is_dir():
+    if model and os.path.isdir(model):
         return Path(model)
     if model.startswith(_RANDOM):
         preset = PRESETS.get(model.removeprefix(_RANDOM))

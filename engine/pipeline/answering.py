@@ -18,6 +18,7 @@ from engine.errors import UsageError
 from engine.images.transforms import Views, region_boxes
 from engine.masks.decoder import MaskDecoder
 from engine.masks.postprocess import low_res_areas
+from engine.memory import out_of_memory
 from engine.model.checkpoint import Checkpoint
 from engine.model.embedding import ImageEmbedding
 from engine.model.pixel_encoder import TOGETHER
@@ -141,22 +142,24 @@ class Answerer:
         """Copy a photograph to a CUDA device while that works on others; for the threads that read photographs."""
         if self._device.type != "cuda":
             return views
-        # A stream of this call's own: the copy waits for nothing, and only this thread waits for the copy.
-        stream = torch.cuda.Stream(self._device)
+        pixels, clip = views.pixels.to(self._dtype), None if views.clip is None else views.clip.to(self._dtype)
         try:
-            with torch.cuda.stream(stream):
-                moved = replace(
-                    views,
-                    pixels=self._copied(views.pixels),
-                    clip=None if views.clip is None else self._copied(views.clip),
-                )
-            stream.synchronize()
-        except torch.OutOfMemoryError:
+            with self.generator.alone:
+                # A stream of this call's own: the copy waits for nothing, and only this thread waits for the copy.
+                stream = torch.cuda.Stream(self._device)
+                with torch.cuda.stream(stream):
+                    moved = replace(
+                        views, pixels=self._copied(pixels), clip=None if clip is None else self._copied(clip)
+                    )
+                stream.synchronize()
+        except RuntimeError as error:
+            if not out_of_memory(error):
+                raise
             return views  # copied when its turn comes
         return moved
 
     def _copied(self, tensor: Tensor) -> Tensor:
-        return tensor.to(self._dtype).pin_memory().to(self._device, non_blocking=True)
+        return tensor.pin_memory().to(self._device, non_blocking=True)
 
     @torch.inference_mode()
     def encode(self, views: Sequence[Views]) -> list[Encoded]:

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from engine.images.transforms import make_views
+from engine.memory import out_of_memory
 from engine.model.config import ModelConfig
 from engine.model.pixel_encoder import TOGETHER
 from engine.pipeline.answering import Answerer, Asked, Encoded
@@ -48,17 +49,19 @@ def batch_size(config: ModelConfig, device: torch.device, answerer: Callable[[in
     def peaks(rows: int) -> Peaks:
         torch.cuda.empty_cache()
         before = torch.cuda.memory_allocated(device)
-        one = answerer(rows)
+        asked = answerer(rows)
         torch.cuda.reset_peak_memory_stats(device)
-        photographs = encode_blank(one, config, rows)
+        photographs = encode_blank(asked, config, rows)
         encoding = torch.cuda.max_memory_allocated(device) - before
         torch.cuda.reset_peak_memory_stats(device)
-        take_a_token(one, photographs)
+        take_a_token(asked, photographs)
         return Peaks(encoding, torch.cuda.max_memory_allocated(device) - before)
 
     try:
         one, two = peaks(1), peaks(2)
-    except torch.OutOfMemoryError:
+    except RuntimeError as error:
+        if not out_of_memory(error):
+            raise
         return 1
     torch.cuda.empty_cache()
     free, _ = torch.cuda.mem_get_info(device)

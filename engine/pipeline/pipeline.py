@@ -8,10 +8,7 @@ not on the number of photographs.
 
 from __future__ import annotations
 
-import zlib
-from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
@@ -27,14 +24,14 @@ from engine.masks.postprocess import shifted, to_masks
 from engine.model.checkpoint import Checkpoint
 from engine.pipeline.answering import Answered, Answerer, Asked
 from engine.pipeline.batch_size import batch_size
+from engine.pipeline.line import Line
 from engine.pipeline.regions import about_region
-from engine.pipeline.scheduling import Opened, Scheduler
+from engine.pipeline.scheduling import Scheduler
 from engine.records import Failure, PhotoRecord, SegCap
 from engine.text.prompts import TEMPLATES, Box, Families, Task, instruction
 from engine.timing import Stages
 
 Wanted = Literal["panoptic", "fine", "both"]
-Outcome = tuple[Source, PhotoRecord | Failure]
 _Photograph = TypeVar("_Photograph", bound=Source | InMemory)
 
 
@@ -141,41 +138,21 @@ class Pipeline:
     ) -> Generator[tuple[_Photograph, PhotoRecord | Failure], None, None]:
         """One outcome per source; a photograph that can't be done gives a `Failure`.
 
-        Without `in_order`, an outcome comes as soon as it is there, and none is lost with the program that could have
-        been kept.
+        An outcome does not wait for `sources`, which may take any time to name the next photograph. Without `in_order`,
+        it does not wait for those before it either, and none is lost with the program that could have been kept.
         """
-        options = self._options
-        first = options.question(TEMPLATES[self._config.template].families)
-        scheduler = Scheduler(self._answerer, first, options.children, self.batch_size, self._stages)
-        behind = 2 * self.batch_size
-        with ThreadPoolExecutor(2, "decode") as openers, ThreadPoolExecutor(2, "finish") as finishers:
-            inside: dict[int, tuple[_Photograph, Views | PhotographError]] = {}
-            done: dict[int, Future[PhotoRecord] | Failure] = {}
-
-            def opened() -> Iterator[Opened]:
-                for number, entry in enumerate(_ahead(openers, self._open, sources, behind)):
-                    inside[number] = entry
-                    source, views = entry
-                    yield Opened(number, views, zlib.crc32(source.file_name.encode("utf-8", "surrogateescape")))
-
-            left = 0  # so many have left in the order in which they came
-            for number, answers in scheduler.run(opened()):
-                source, views = inside[number]
-                if isinstance(answers, PhotographError):
-                    done[number] = Failure(source.file_name, answers.stage, answers.reason)
-                else:
-                    assert isinstance(views, Views)
-                    done[number] = finishers.submit(self._record, source, views, answers)
-                if not in_order:
-                    for settled in [number for number, entry in done.items() if _is_settled(entry)]:
-                        yield inside.pop(settled)[0], _outcome(done.pop(settled))
-                    # The oldest is waited for where too many are pending.
-                    left = min(done, default=0)
-                while left in done and (len(done) > behind or _is_settled(done[left])):
-                    yield inside.pop(left)[0], _outcome(done.pop(left))
-                    left += 1
-            for number in sorted(done):
-                yield inside[number][0], _outcome(done.pop(number))
+        first = self._options.question(TEMPLATES[self._config.template].families)
+        scheduler = Scheduler(self._answerer, first, self._options.children, self._stages)
+        line = Line(
+            sources,
+            self._read,
+            scheduler,
+            self._record,
+            ahead=2 * self.batch_size,
+            in_order=in_order,
+            stages=self._stages,
+        )
+        yield from line.outcomes()
 
     def ask(self, image: np.ndarray, questions: Sequence[str], box: Box | None = None) -> tuple[SegCap, ...]:
         """A conversation about one photograph: each question is put with the turns before it.
@@ -201,12 +178,9 @@ class Pipeline:
             for answered in self._answerer.converse(views, questions, boxes)
         )
 
-    def _open(self, source: Source | InMemory) -> Views | PhotographError:
+    def _read(self, source: Source | InMemory) -> Views:
         with self._stages.measure("decode"):
-            try:
-                return self._answerer.upload(self._views(source))
-            except PhotographError as error:
-                return error
+            return self._answerer.upload(self._views(source))
 
     def _views(self, source: Source | InMemory) -> Views:
         if isinstance(source, Source):
@@ -222,28 +196,3 @@ class Pipeline:
         with self._stages.measure("finish", sum(len(answer.low_res) for answer in answers)):
             segcaps = tuple(answer.segcap(to_masks(answer.low_res, views.frame, side)) for answer in answers)
         return PhotoRecord(source.file_name, views.frame.width, views.frame.height, segcaps)
-
-
-def _ahead(
-    pool: ThreadPoolExecutor,
-    work: Callable[[_Photograph], Views | PhotographError],
-    sources: Iterable[_Photograph],
-    depth: int,
-) -> Iterator[tuple[_Photograph, Views | PhotographError]]:
-    """Work on up to `depth` sources ahead of the one that is asked for; order is kept."""
-    waiting: deque[tuple[_Photograph, Future[Views | PhotographError]]] = deque()
-    for source in sources:
-        waiting.append((source, pool.submit(work, source)))
-        if len(waiting) > depth:
-            first, future = waiting.popleft()
-            yield first, future.result()
-    for first, future in waiting:
-        yield first, future.result()
-
-
-def _is_settled(done: Future[PhotoRecord] | Failure) -> bool:
-    return isinstance(done, Failure) or done.done()
-
-
-def _outcome(done: Future[PhotoRecord] | Failure) -> PhotoRecord | Failure:
-    return done if isinstance(done, Failure) else done.result()

@@ -7,16 +7,15 @@ their panoptic question, and finished answers wait for each other so that their 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-import torch
-
 from engine.decoding.generator import Request
-from engine.errors import PhotographError
+from engine.errors import MglmmError, PhotographError
 from engine.images.transforms import Views
 from engine.model.llama import PrefixCache
 from engine.pipeline.answering import Answered, Answerer, Asked, Draft, Encoded
+from engine.pipeline.trouble import OutOfMemory, photograph_error
 from engine.timing import Stages
 
 _MASKS_TOGETHER = 16
@@ -33,12 +32,12 @@ class Opened:
 
     Attributes:
         number: its place in the line.
-        views: or why there are none.
+        views: of it.
         draw: which draws its answers get, in whatever run and process.
     """
 
     number: int
-    views: Views | PhotographError
+    views: Views
     draw: int = 0
 
 
@@ -70,25 +69,27 @@ class _Question:
 class Scheduler:
     """Answers questions about any number of photographs.
 
+    Attributes:
+        short: memory ran out in the last round, and what was in progress is tried again.
+
     Args:
         answerer: the model.
         first: the question about every photograph.
         children: most fine-grained questions that may follow it.
-        slots: answers in progress at a time.
         stages: where time is noted.
     """
 
-    def __init__(
-        self, answerer: Answerer, first: Asked, children: int, slots: int, stages: Stages | None = None
-    ) -> None:
+    def __init__(self, answerer: Answerer, first: Asked, children: int, stages: Stages | None = None) -> None:
         self._answerer = answerer
         self._generator = answerer.generator
         self._first, self._children = first, children
         self._stages = stages or Stages()
-        self._slots = slots  # halved for good when memory runs out
-        self._most = slots  # less while photographs of a failed batch are tried again
+        self._slots = self._generator.slots  # halved for good when memory runs out
+        self._most = self._slots  # less while photographs of a failed batch are tried again
         self._again: deque[_Photograph] = deque()
         self._ready: list[Done] = []
+        self._alone: int | None = None  # the last one that failed with nothing beside it
+        self.short = False
         self._reset()
 
     def _reset(self) -> None:
@@ -98,52 +99,59 @@ class Scheduler:
         self._drafts: list[tuple[_Question, Draft]] = []
         self._generator.clear()
 
-    def run(self, photographs: Iterator[Opened]) -> Iterator[Done]:
-        """Answer all questions.
+    @property
+    def busy(self) -> bool:
+        """Whether there is something to work on."""
+        return bool(self._inside or self._again)
+
+    def room(self) -> int:
+        """How many more photographs find a slot now."""
+        # What is tried again comes first.
+        return 0 if self.busy and self._most < self._slots else self._room()
+
+    def furthest(self, following: int) -> int:
+        """The highest number that is taken before the oldest photograph in hand is done.
 
         Args:
-            photographs: numbered in ascending order; the next one is asked for when there is room for it. One that
-                could not be opened passes by.
-
-        Yields:
-            each number, with the answers to its questions in order or the reason why there are none; in the order in
-            which they are done.
+            following: the number of the next one.
         """
-        more = True
-        while more or self._inside or self._again:
-            new, more = self._pull(photographs, more)
-            try:
-                self._encode(new)
-                self._advance()
-            except (RuntimeError, MemoryError) as error:
-                self._recover(error)
-            ready, self._ready = self._ready, []
-            yield from ready
+        oldest = min([*self._inside, *(photograph.number for photograph in self._again)], default=following)
+        return oldest + _AHEAD * self._slots
 
-    def _pull(self, photographs: Iterator[Opened], more: bool) -> tuple[list[_Photograph], bool]:
-        """As many photographs as will find a slot, and whether there may be more."""
-        if not (self._inside or self._again):
+    def work(self, new: Sequence[Opened]) -> list[Done]:
+        """Begin with new photographs, no more than there is room for, and write a token for each answer in progress.
+
+        Args:
+            new: numbered in ascending order, after all before.
+
+        Returns:
+            the numbers of those that are done, with the answers to their questions in order or the reason why there
+            are none.
+        """
+        lost = [self._again.popleft() for _ in range(min(len(self._again), self._room()))]
+        self.short = False
+        try:
+            self._encode(lost + [_Photograph(opened.number, opened.views, opened.draw) for opened in new])
+            self._advance()
+        except MglmmError:
+            raise
+        except Exception as error:
+            self._recover(error)
+        ready, self._ready = self._ready, []
+        return ready
+
+    def shrink(self) -> None:
+        """Go on with half as many slots, for good; there must be no answer in progress."""
+        if self._slots > 1:
+            self._slots //= 2
+            self._generator.resize(self._slots)
+
+    def _room(self) -> int:
+        if not self.busy:
             self._most = self._slots
         room = min(self._most - len(self._inside), self._generator.free - len(self._waiting))
         # Several together: one by one would starve a GPU; but slots must not wait long for them either.
-        if self._inside and room < max(1, self._most // 4):
-            return [], more
-        new: list[_Photograph] = []
-        while len(new) < room and (more or self._again) and len(self._ready) < _AHEAD * self._slots:
-            if self._again:
-                new.append(self._again.popleft())
-                continue
-            if self._inside and _ahead(self._inside, new) > _AHEAD * self._slots:
-                break
-            with self._stages.measure("wait"):
-                entry = next(photographs, None)
-            if entry is None:
-                more = False
-            elif isinstance(entry.views, PhotographError):
-                self._ready.append((entry.number, entry.views))
-            else:
-                new.append(_Photograph(entry.number, entry.views, entry.draw))
-        return new, more
+        return 0 if self._inside and room < max(1, self._most // 4) else max(0, room)
 
     def _encode(self, new: list[_Photograph]) -> None:
         self._inside |= {photograph.number: photograph for photograph in new}
@@ -198,24 +206,23 @@ class Scheduler:
                 del self._inside[photograph.number]
                 self._ready.append((photograph.number, [one for one in photograph.answers if one is not None]))
 
-    def _recover(self, error: RuntimeError | MemoryError) -> None:
+    def _recover(self, error: Exception) -> None:
         """Try the photographs of a failed batch again, fewer at a time; one that fails alone has failed."""
         lost = [self._inside[number] for number in sorted(self._inside)]
         self._reset()
         if not lost:
             raise error
-        if len(lost) == 1:
-            reason = " ".join(str(error).split()) or type(error).__name__
-            self._ready.append((lost[0].number, PhotographError("model", reason)))
+        trouble = photograph_error("model", error)
+        self.short = isinstance(trouble, OutOfMemory)
+        if len(lost) == 1 and not self._may_fit(lost[0]):
+            self._ready.append((lost[0].number, trouble))
             return
-        if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
-            self._slots = max(1, self._slots // 2)
-            self._generator.resize(self._slots)
+        if self.short:
+            self.shrink()
         self._most = max(1, min(self._slots, len(lost) // 2))
-        self._again.extendleft(reversed(lost))
+        self._again.extendleft(_Photograph(one.number, one.views, one.draw) for one in reversed(lost))
 
-
-def _ahead(inside: Iterable[int], new: Sequence[_Photograph]) -> int:
-    """How far the last photograph taken is ahead of the oldest unfinished one."""
-    oldest = min(inside)
-    return max((photograph.number for photograph in new), default=max(inside)) - oldest
+    def _may_fit(self, alone: _Photograph) -> bool:
+        """Whether one that failed with nothing beside it in the model is worth another try."""
+        before, self._alone = self._alone, alone.number
+        return self.short and (self._slots > 1 or before != alone.number)

@@ -13,16 +13,21 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from multiprocessing import Pipe
 from typing import TYPE_CHECKING
 
 from engine.errors import MglmmError
+from engine.pipeline.feed import Feed
 from engine.records import Failure, PhotoRecord
 from engine.workers.process import Failed, Message, Seat, Sign, Task, listen
 
 if TYPE_CHECKING:
     from engine.images.sources import Source
-    from engine.pipeline.pipeline import Outcome
+    from engine.pipeline.finishing import Outcome
 
+_AHEAD = 4
+"""Sources that are read before a process asks for them."""
 _REPLACEMENTS = 2
 """Processes that may follow each other on a device without a single result between them."""
 _DEATHS = 2
@@ -36,17 +41,18 @@ class Dispatch:
 
     Args:
         seats: of the processes; they have nothing in hand.
-        sources: read as they are needed.
+        sources: read as they are needed, in a thread of their own.
         window: photographs that may be on their way.
         in_order: outcomes come in the order of the sources; otherwise at once.
     """
 
     def __init__(self, seats: Sequence[Seat], sources: Iterator[Source], window: int, *, in_order: bool) -> None:
         self._seats = seats
-        self._sources = sources
-        self._window = window
+        # Rung by the thread that reads the sources: this one waits for it and for the processes at once.
+        self._ear, self._bell = Pipe(duplex=False)
+        self._feed = Feed(sources, _AHEAD, self._ring)
+        self._window = window - _AHEAD
         self._in_order = in_order
-        self._exhausted = False
         self._taken = self._given_back = 0
         self._suspects: deque[Task] = deque()
         self._waiting: dict[int, Outcome] = {}
@@ -58,39 +64,41 @@ class Dispatch:
             MglmmError: if no process is left.
             RuntimeError: for a bug in a process, with its traceback.
         """
-        while True:
-            self._feed()
-            following = self._given_back if self._in_order else next(iter(self._waiting), None)
-            if following in self._waiting:
-                outcome = self._waiting.pop(following)
-                self._given_back += 1
-                yield outcome
-            elif self._exhausted and self._given_back == self._taken:
-                return
-            else:
-                for seat, message in listen(self._seats):
-                    self._handle(seat, message)
+        try:
+            while True:
+                self._hand_out()
+                following = self._given_back if self._in_order else next(iter(self._waiting), None)
+                if following in self._waiting:
+                    outcome = self._waiting.pop(following)
+                    self._given_back += 1
+                    yield outcome
+                elif self._feed.ended and self._given_back == self._taken:
+                    self._feed.check()
+                    return
+                else:
+                    for seat, message in listen(self._seats, [self._ear]):
+                        self._handle(seat, message)
+                    while self._ear.poll():
+                        self._ear.recv_bytes()
+        finally:
+            self._feed.close()
+            self._ear.close()
 
-    def _feed(self) -> None:
-        """Give each process what it asks for."""
+    def _hand_out(self) -> None:
+        """Give each process what it asks for, as far as it is there."""
         for seat in self._seats:
             while seat.wants and (task := self._next(seat)) is not None:
                 seat.give(task)
-                if task.deaths:
-                    seat.drain()
-            # A pipeline that waits for one more photograph may hold back the very one that all others wait for.
-            blocking = self._in_order and seat.tasks and seat.tasks[0].index == self._given_back
-            if seat.stuck and (self._exhausted or self._suspects or blocking):
-                seat.drain()
+
+    def _ring(self) -> None:
+        # Nobody hears it when the run is over.
+        with suppress(OSError):
+            self._bell.send_bytes(b".")
 
     def _next(self, seat: Seat) -> Task | None:
         if self._suspects and not seat.tasks:
             return self._suspects.popleft()
-        if self._exhausted or self._taken - self._given_back >= self._window:
-            return None
-        source = next(self._sources, None)
-        if source is None:
-            self._exhausted = True
+        if self._taken - self._given_back >= self._window or (source := self._feed.take()) is None:
             return None
         self._taken += 1
         return Task(self._taken - 1, source)

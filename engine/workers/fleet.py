@@ -13,14 +13,17 @@ import torch
 from engine.errors import MglmmError, UsageError
 from engine.images.sources import Source
 from engine.model.precision import Precision
-from engine.pipeline.pipeline import Options, Outcome
+from engine.pipeline.finishing import Outcome
+from engine.pipeline.pipeline import Options
 from engine.workers.dispatch import Dispatch, failure
-from engine.workers.process import Failed, Job, Seat, Sign, listen
+from engine.workers.process import ADVICE, Failed, Job, Seat, Sign, listen
 
 _WINDOW = 16
 """Batches on their way per process. A process may be several times as slow as the others before they wait for it."""
 _BATCH = 32
 """Answers of one, where each process finds out by itself how many it writes together."""
+_MOST = 1024
+"""Processes on a CPU; nobody means more."""
 _FORMS = "give cpu, cuda, cuda:1, several of them with commas, cpu:2 for two processes, or all for every CUDA device"
 
 
@@ -61,13 +64,13 @@ def parse_devices(text: str) -> tuple[Worker, ...]:
 def _devices(part: str, text: str) -> list[str]:
     kind, _, count = part.partition(":")
     if kind == "cpu" and count:
-        if not count.isdecimal() or int(count) < 1:
-            raise UsageError(f"{part}: behind cpu stands a number of processes, at least 1")
+        if not (count.isdecimal() and len(count) < 10 and 1 <= int(count) <= _MOST):
+            raise UsageError(f"{part[:40]}: behind cpu stands a number of processes, from 1 to {_MOST}")
         return ["cpu"] * int(count)
     try:
         torch.device(part)
     except RuntimeError as error:
-        raise UsageError(f"no devices {text!r}: {_FORMS}") from error
+        raise UsageError(f"no devices {text[:40]!r}: {_FORMS}") from error
     return [part]
 
 
@@ -107,8 +110,8 @@ class Fleet:
     def run(self, sources: Iterable[Source], *, in_order: bool = True) -> Generator[Outcome, None, None]:
         """One outcome per source; a photograph that can't be done gives a `Failure`.
 
-        Without `in_order`, an outcome comes as soon as it is there, and none is lost with the program that could have
-        been kept.
+        An outcome does not wait for `sources`, which may take any time to name the next photograph. Without `in_order`,
+        it does not wait for those before it either, and none is lost with the program that could have been kept.
 
         A run that is not seen to its end closes the processes.
 
@@ -143,8 +146,7 @@ class Fleet:
                     seat.heard(message)
                 else:
                     raise MglmmError(
-                        f"the process on {seat.job.device} died while it loaded the model ({seat.bury()}); "
-                        "each process holds a model of its own: give fewer devices, or a smaller precision"
+                        f"the process on {seat.job.device} died while it loaded the model ({seat.bury()}); {ADVICE}"
                     )
 
 

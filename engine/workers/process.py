@@ -3,7 +3,7 @@
 The two talk over a pipe of their own. A queue that several processes read is locked by whoever reads it, so that one
 that is killed there would take the lock with it. Only names of photographs and records travel.
 
-    parent -> worker   Job, then Source ...; None ends a run, and the next one begins
+    parent -> worker   Job, then Source ...
     worker -> parent   READY once the model is loaded; WANT per source it asks for; a PhotoRecord or Failure per source,
                        in the order in which it was given them; Failed at the end of everything
 
@@ -19,15 +19,16 @@ import sys
 import threading
 import traceback
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING
 
 from engine.errors import MglmmError
+from engine.memory import out_of_memory, share_heaps
 from engine.records import Failure, PhotoRecord
 
 if TYPE_CHECKING:
@@ -35,6 +36,10 @@ if TYPE_CHECKING:
     from engine.model.precision import Precision
     from engine.pipeline.pipeline import Options
 
+ADVICE = "each process holds a model of its own: give fewer devices, or a smaller precision"
+"""Where memory is too small for the processes."""
+_OF_MEMORY = ("SIGKILL", "SIGABRT")
+"""What the system does to a process when memory is short, and what C++ does where nobody takes its `bad_alloc`."""
 _AHEAD = 2
 """Sources that lie ready in a worker before it asks for them, so that it need not wait for the parent."""
 _PATIENCE = 5.0  # seconds for a dead process to be gone
@@ -96,6 +101,8 @@ def work(connection: Connection) -> None:
         _serve(connection)
     except Exception as error:
         known = error if isinstance(error, MglmmError | OSError) else None
+        if known is None and out_of_memory(error):
+            known = MglmmError(f"not enough memory for a process of its own ({' '.join(str(error).split())}); {ADVICE}")
         # Without a parent there is nobody to tell.
         with suppress(OSError):
             connection.send(Failed(known, traceback.format_exc()))
@@ -116,23 +123,21 @@ def _serve(connection: Connection) -> None:
     from engine.model.checkpoint import load
     from engine.pipeline.pipeline import Pipeline
 
+    share_heaps()
     pipeline = Pipeline(load(job.model, precision=job.precision, device=job.device), job.options)
     connection.send(Sign.READY)
     sending = threading.Lock()
-    while True:
-        for _, outcome in pipeline.run(_given(connection, sending)):
-            with sending:
-                connection.send(outcome)
+    for _, outcome in pipeline.run(_given(connection, sending)):
+        with sending:
+            connection.send(outcome)
 
 
 def _given(connection: Connection, sending: threading.Lock) -> Iterator[Source]:
-    """The sources of one run; a thread of the pipeline may be the one that asks."""
+    """The sources that the parent gives; a thread of the pipeline is the one that asks."""
     while True:
         with sending:
             connection.send(Sign.WANT)
-        source: Source | None = connection.recv()
-        if source is None:
-            return
+        source: Source = connection.recv()
         yield source
 
 
@@ -158,7 +163,7 @@ class Seat:
         """Start a process; it says `READY` later."""
         context = multiprocessing.get_context("spawn")
         self._asked = self._given = 0
-        self._draining = self.ready = False
+        self.ready = False
         self.connection, theirs = context.Pipe()
         with theirs:
             # A daemon: it goes with the parent, should nobody close the seat.
@@ -172,23 +177,17 @@ class Seat:
 
     @property
     def wants(self) -> bool:
-        """Whether to give it another photograph."""
-        return self.alive and self.ready and not self._draining and self._given < self._asked + _AHEAD
-
-    @property
-    def stuck(self) -> bool:
-        """Whether it waits for a photograph, and keeps some unfinished until it gets one."""
-        return self.alive and bool(self.tasks) and not self._draining and self._given < self._asked
+        """Whether to give it another photograph; one that may be the death of it stays alone."""
+        suspected = any(task.deaths for task in self.tasks)
+        return self.alive and self.ready and not suspected and self._given < self._asked + _AHEAD
 
     def give(self, task: Task) -> None:
         """Hand over a photograph."""
         self.tasks.append(task)
-        self._put(task.source)
-
-    def drain(self) -> None:
-        """Have it finish what it has in hand; until then it wants nothing."""
-        self._draining = True
-        self._put(None)
+        self._given += 1
+        # To a dead process: found out by listening.
+        with suppress(OSError):
+            self.connection.send(task.source)
 
     def heard(self, message: Sign) -> None:
         """Take note of what it says."""
@@ -199,10 +198,8 @@ class Seat:
 
     def finished(self) -> Task:
         """Take note of a result, and say of what."""
-        task = self.tasks.popleft()
         self.losses = 0
-        self._draining = self._draining and bool(self.tasks)
-        return task
+        return self.tasks.popleft()
 
     def bury(self) -> str:
         """Let go of a process that died, and say how it did."""
@@ -212,7 +209,19 @@ class Seat:
         if code is None or code >= 0:
             return f"exit code {code}"
         name = signal.Signals(-code).name
-        return f"killed by {name}: memory may have run out" if name == "SIGKILL" else f"killed by {name}"
+        if name not in _OF_MEMORY:
+            return f"killed by {name}"
+        self._shrink()
+        return f"killed by {name}: memory may have run out"
+
+    def _shrink(self) -> None:
+        """Have the next process on the CPU write half as many answers together."""
+        from engine.pipeline.batch_size import ON_CPU
+
+        options = self.job.options
+        if self.job.device == "cpu":
+            fewer = max(1, (options.batch_size or ON_CPU) // 2)
+            self.job = replace(self.job, options=replace(options, batch_size=fewer))
 
     def kill(self) -> None:
         """End the process at once, whatever it does: it holds nothing that must be put away."""
@@ -226,12 +235,6 @@ class Seat:
             self.alive = False
             self.connection.close()
             self._process.join(_PATIENCE)
-
-    def _put(self, item: Source | None) -> None:
-        self._given += 1
-        # To a dead process: found out by listening.
-        with suppress(OSError):
-            self.connection.send(item)
 
     def receive(self) -> Message:
         """The next message; waits for it."""
@@ -259,9 +262,10 @@ def _no_interrupt() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def listen(seats: Iterable[Seat]) -> Iterator[tuple[Seat, Message]]:
-    """Wait for one message or more; at least one of the seats must be alive."""
+def listen(seats: Iterable[Seat], beside: Sequence[Connection] = ()) -> Iterator[tuple[Seat, Message]]:
+    """Wait until there is a message or more, or something to read beside them; at least one seat must be alive."""
     waiting = {seat.connection: seat for seat in seats if seat.alive}
-    for connection in wait(list(waiting)):
+    for connection in wait([*waiting, *beside]):
         assert isinstance(connection, Connection)
-        yield waiting[connection], waiting[connection].receive()
+        if connection in waiting:
+            yield waiting[connection], waiting[connection].receive()

@@ -11,10 +11,12 @@ import click
 from click.core import ParameterSource
 
 from engine import __version__
+from engine.atomic import require_folder
+from engine.errors import UsageError
 from mglmm_cli.options import open_model
 
 if TYPE_CHECKING:
-    from trainer.benchmarks.benchmark import Report
+    from trainer.benchmarks.benchmark import Report, Scoring
     from trainer.benchmarks.registry import Opened, Selection
     from trainer.metrics.mgsc import Prediction
     from trainer.metrics.similarity import TextModel
@@ -44,6 +46,7 @@ def run(name: str, given: Mapping[str, Any]) -> None:
         UsageError: if data or predictions are not as they should be.
     """
     _check(given)
+    from engine.model.precision import Precision, require
     from mglmm_cli.eval.table import print_differences, print_report
     from trainer.benchmarks.benchmark import Scoring
     from trainer.benchmarks.compare import compare
@@ -62,6 +65,8 @@ def run(name: str, given: Mapping[str, Any]) -> None:
         limit=given["limit"],
         task=given.get("task", ""),
     )
+    if not given["predictions"]:
+        require(Precision(given["precision"]), given["device"])
     earlier = read_result(given["compare"]) if given["compare"] else None
     opened = open_benchmark(chosen)
     similarity = _text_model(given, chosen)
@@ -69,7 +74,7 @@ def run(name: str, given: Mapping[str, Any]) -> None:
     if given["write_predictions"]:
         opened.write(given["write_predictions"], answers.by_id)
     scoring = Scoring(given["protocol"], similarity, given.get("spice", False))
-    report = noted(opened.benchmark.score(answers.by_id, scoring), opened.left_out)
+    report = noted(_scored_report(opened, answers, scoring, given["predictions"]), opened.left_out)
     baseline = opened.benchmark.score(opened.baseline, scoring).scores if opened.baseline else {}
     # Neither a part of a set nor a truth out of the predictions is what the paper scored.
     whole = given["limit"] is None and given["data"] is not None and not opened.left_out.total
@@ -86,6 +91,13 @@ def run(name: str, given: Mapping[str, Any]) -> None:
         _draw_worst(given, opened, answers, report)
 
 
+def _scored_report(opened: Opened, answers: _Answers, scoring: Scoring, predictions: Path | None) -> Report:
+    try:
+        return opened.benchmark.score(answers.by_id, scoring)
+    except UsageError as error:
+        raise UsageError(f"{predictions}: {error}" if predictions else str(error)) from None
+
+
 def _check(given: Mapping[str, Any]) -> None:
     context = click.get_current_context()
     if given["predictions"]:
@@ -99,6 +111,9 @@ def _check(given: Mapping[str, Any]) -> None:
             raise click.UsageError(f"--{name} needs an output folder: say which with -o")
     if given["fresh"] and given["predictions"]:
         raise click.UsageError("--fresh asks a model again; leave it out with --predictions")
+    for name in ("out", "write_predictions"):
+        if given[name]:
+            require_folder(given[name])
 
 
 def _from_files(opened: Opened, path: Path) -> _Answers:

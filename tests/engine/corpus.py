@@ -32,7 +32,7 @@ _MEMORY = 3 << 30  # bytes of addresses, most of which libraries only reserve
 _LONGEST = 60.0  # seconds of one example before it counts as endless
 _EXTREMES = (0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
 _WORDS = (b"\xff\xd8\xff", b"\xff\xda", b"\xff\xc2", b"\xff\xe1", b"IHDR", b"IDAT", b"acTL", b"iCCP", b"eXIf", b"VP8X",
-          b"ANMF", b"EXIF", b"II*\0", b"MM\0*", b"GIF89a", b"\x21\xf9\x04", b"\x2c", b"BM")  # fmt: skip
+          b"ANMF", b"EXIF", b"II*\0", b"MM\0*", b"GIF89a", b"\x21\xf9\x04", b"\x2c", b"BM", b"ftyp")  # fmt: skip
 
 
 @cache
@@ -78,6 +78,8 @@ def seeds() -> tuple[tuple[str, bytes], ...]:
         ("tiff fax", half.convert("1"), "TIFF", {"compression": "group4"}),
         ("tiff 16", deep, "TIFF", {"compression": "packbits"}),
         ("tiff pages", rgb, "TIFF", frames()),
+        ("avif", rgb, "AVIF", {"quality": 60, **both}),
+        ("avif alpha", rgba, "AVIF", {"quality": 60}),
     )
     return tuple((name, _encoded(image, kind, options)) for name, image, kind, options in made)
 

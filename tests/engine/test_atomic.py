@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
-from engine.atomic import discard_leftovers, replacing
+from engine.atomic import discard_leftovers, replacing, require_folder
+from engine.errors import UsageError
 
 
 class Killed(BaseException):
@@ -39,3 +41,48 @@ def test_only_what_a_killed_writer_left_is_discarded(tmp_path: Path) -> None:
         "a.tmp",
         "below/.hidden",
     ]
+
+
+def test_a_folder_that_can_not_be_made_is_refused_and_nothing_is_made(tmp_path: Path) -> None:
+    (tmp_path / "itself").symlink_to("itself")
+    (tmp_path / "nowhere").symlink_to("gone")
+    (tmp_path / "file").write_text("")
+    (tmp_path / "linked").symlink_to(tmp_path)
+    for name, reason in (
+        ("itself", "levels of symbolic links"),
+        ("itself/below", "levels of symbolic links"),
+        ("nowhere", "nowhere is a link to nowhere"),
+        ("nowhere/below", "nowhere is a link to nowhere"),
+        ("file", "file is not a folder"),
+        ("file/below", "not a directory"),
+        ("n" * 300, "too long"),
+        ("nul\0", "null"),
+    ):
+        with pytest.raises(UsageError, match=f"{reason}.*choose another") as caught:
+            require_folder(tmp_path / name)
+        assert "\0" not in str(caught.value)
+    for name in ("", "new", "new/below", "linked", "linked/new"):
+        require_folder(tmp_path / name)
+    require_folder(Path("new"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "itself", "linked", "nowhere"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_may_not_be_written_is_refused(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    try:
+        with pytest.raises(UsageError, match="no permission"):
+            require_folder(tmp_path / "new")
+    finally:
+        tmp_path.chmod(0o700)
+
+
+def test_what_is_no_file_keeps_its_name(tmp_path: Path) -> None:
+    pipe, link = tmp_path / "pipe", tmp_path / "link"
+    os.mkfifo(pipe)
+    link.symlink_to(pipe)
+    for path in (pipe, link):
+        with pytest.raises(UsageError, match="is a pipe, a device or the like, not a file"), replacing(path):
+            pass
+    assert pipe.is_fifo() and link.is_symlink()
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["link", "pipe"]

@@ -16,21 +16,16 @@ import pytest
 from PIL import Image, ImageCms
 
 from engine.errors import PhotographError
+from engine.images import decode as decoding
 from engine.images import reading
-from engine.images.decode import decode
+from engine.images.decode import decode, decode_at_least
 from engine.images.reading import PictureFile
 from engine.images.transforms import read_views
+from tests.engine.images.made import chunk as _chunk
+from tests.engine.images.made import encoded as _encoded
+from tests.engine.images.made import noise as _noise
+from tests.engine.images.made import png as _png
 from tests.engine.tiny import TINY
-
-
-def _encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, kind, **options)
-    return buffer.getvalue()
-
-
-def _noise(width: int = 64, height: int = 48) -> Image.Image:
-    return Image.fromarray(np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8))
 
 
 def _refused(path: Path, **options: int) -> str:
@@ -39,16 +34,6 @@ def _refused(path: Path, **options: int) -> str:
     reason = caught.value.reason
     assert reason and reason.isprintable() and path.name not in reason
     return reason
-
-
-def _chunk(kind: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + kind + data + zlib.crc32(kind + data).to_bytes(4, "big")
-
-
-def _png(width: int, height: int, bits: int, colours: int, rows: bytes, *between: bytes) -> bytes:
-    head = _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, colours, 0, 0, 0))
-    data = _chunk(b"IDAT", zlib.compress(rows))
-    return b"\x89PNG\r\n\x1a\n" + head + b"".join(between) + data + _chunk(b"IEND", b"")
 
 
 # --- size -------------------------------------------------------------------------------------------------------------
@@ -70,7 +55,7 @@ def test_a_sparse_file_of_ten_gigabytes_is_refused_unread(tmp_path: Path, head: 
     os.truncate(path, 10 << 30)
     tracemalloc.start()
     try:
-        assert _refused(path) == "too large a file: 10737 MB, the limit is 783 (it follows --max-pixels)"
+        assert _refused(path) == "too large a file: 10737 MB, the limit is 2067 (it follows --max-pixels)"
         assert tracemalloc.get_traced_memory()[1] < 1e6
     finally:
         tracemalloc.stop()
@@ -259,6 +244,51 @@ def test_a_palette_with_several_degrees_of_transparency(tmp_path: Path) -> None:
     red, green, blue = _pixels(tmp_path, _png(3, 1, 8, 3, b"\0\0\1\2", palette))
     assert red == [255, 0, 0] and blue == [255, 255, 255]
     assert green[1] == 255 and abs(green[0] - 127) <= 1 and abs(green[2] - 127) <= 1
+
+
+def _hidden(mode: str, below: int) -> tuple[str, Image.Image, dict[str, Any]]:
+    """A format, and a picture whose left half can't be seen and has `below` as its colours."""
+    colours = np.array(_noise())
+    colours[:, :32] = np.random.default_rng(below).integers(0, 256, (48, 32, 3))
+    alpha = Image.new("L", (64, 48), 255)
+    alpha.paste(0, (0, 0, 32, 48))
+    rgba = Image.fromarray(colours)
+    rgba.putalpha(alpha)
+    if mode == "P":
+        indices = np.array(_noise().quantize(16))
+        indices[:, :32] = 16 + np.random.default_rng(below).integers(0, 16, (48, 32))
+        image = Image.fromarray(indices)
+        image.putpalette(np.random.default_rng(5).bytes(96))
+        return "PNG", image, {"transparency": bytes([255] * 16 + [0] * 16)}
+    if mode == "WEBP":
+        return "WEBP", rgba, {"lossless": True, "exact": True}
+    kind, _, mode = mode.rpartition(" ")
+    return kind or "PNG", rgba.convert(mode), {"compression": "tiff_lzw"} if kind == "TIFF" else {}
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P", "WEBP", "TIFF RGBA", "TIFF LA"])
+@pytest.mark.parametrize("large", [False, True])
+def test_colours_that_cannot_be_seen_reach_no_view(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str, large: bool
+) -> None:
+    monkeypatch.setattr(decoding, "_LARGE", 1000 if large else 1 << 30)
+    seen = []
+    for below in (1, 2):
+        kind, image, options = _hidden(mode, below)
+        data = _encoded(image, kind, **options)
+        (tmp_path / f"{below}").write_bytes(data)
+        seen.append(
+            (decode(tmp_path / f"{below}"), decode_at_least(tmp_path / f"{below}", longest=16, shortest=12).image)
+        )
+    assert np.array_equal(seen[0][0], seen[1][0]) and seen[0][1].tobytes() == seen[1][1].tobytes()
+    assert seen[0][1].size == ((16, 12) if large else (64, 48))
+    assert (seen[0][0][:, :32] == 255).all() and not (seen[0][0][:, 32:] == 255).all()
+
+
+def test_colours_of_sixteen_bits_that_cannot_be_seen(tmp_path: Path) -> None:
+    for colours, below in ((6, (1, 2, 3)), (6, (60_000, 3, 9)), (4, (7,)), (4, (50_000,))):
+        row = b"\0" + struct.pack(f">{len(below) + 1}H", *below, 0)
+        assert _pixels(tmp_path, _png(1, 1, 16, colours, row)) == [[255] * 3]
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "TIFF"])

@@ -28,7 +28,7 @@ from engine.json_file import parse_json, read_bytes, read_json, whole
         (b'\xff\xfe{\0"', "is not utf-16"),
         (b'{"images": [], "images": [1]}', "the key 'images' stands twice in one object"),
         (b'[{"a": {"b": 1, "b": 2}}]', "the key 'b' stands twice"),
-        (gzip.compress(b"{}"), "packed with gzip: unpack it first"),
+        (gzip.compress(b"{}", mtime=0), "packed with gzip: unpack it first"),
         (b"PK\x03\x04", "a zip archive"),
         (b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
         (b"[" + b"9" * 5_000 + b"]", "4300 digits"),

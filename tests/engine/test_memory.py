@@ -48,6 +48,7 @@ def test_what_is_raised_here(allocate: Callable[[], object]) -> None:
         Fail("[ONNXRuntimeError] : 6 : RUNTIME_EXCEPTION : Non-zero status code ... Status Message: std::bad_alloc"),
         Fail("[ONNXRuntimeError] : 1 : FAIL : ... Failed to allocate memory for requested buffer of size 2621440000"),
         RuntimeError("pthread_create failed, error code: 12 error msg: Cannot allocate memory"),
+        RuntimeError("can't start new thread"),
         OSError(errno.ENOMEM, "Cannot allocate memory"),
         OSError("out of memory when reading image file"),
         ImportError("libtorch_cpu.so: failed to map segment from shared object"),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import orjson
 import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
@@ -18,6 +19,7 @@ from engine.journal import Index, Journal, RunInfo, Start
 from engine.masks import rle
 from engine.records import Failure, Mask, Parent, PhotoRecord, SegCap
 from engine.text.grammar import parse
+from engine.text.names import to_text
 from exporters.coco import write_coco
 
 INFO = RunInfo("mglmm 1.0", "nano", "ab12", {"batch": 4}, "2026-01-01T00:00:00+00:00", "2026-01-01T00:01:00+00:00")
@@ -179,9 +181,11 @@ def test_a_journal_without_answers(exported: Exported) -> None:
     assert COCO(str(out)).getImgIds() == []
 
 
-def test_names_that_are_not_utf8(exported: Exported) -> None:
-    _, data = exported(replace(scene("x"), file_name="caf\udce9.jpg"))
-    assert data["images"][0]["file_name"] == "caf\udce9.jpg"
+def test_names_that_are_not_utf8_are_written_as_text(exported: Exported) -> None:
+    for name in ("caf\udce9.jpg", to_text(b"caf\xe9.jpg")):
+        out, data = exported(replace(scene("x"), file_name=name))
+        assert data["images"][0]["file_name"] == r"caf\xE9.jpg"
+        orjson.loads(out.read_bytes())  # which takes no half characters
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_other(exported: Exported, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 from PIL import ExifTags, Image
 
 import mglmm
+from engine.images.formats.kinds import READABLE
 from mglmm import Failure, Model, PhotographError, Result, UsageError
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -47,7 +48,7 @@ def folder(tmp_path: Path, pixels: np.ndarray) -> Path:
 def test_a_folder_gives_results_and_failures_in_order(model: Model, folder: Path) -> None:
     first, second, third = model.segcap(folder, **ONE_QUESTION)
     assert isinstance(first, Result) and isinstance(third, Result)
-    assert second == Failure(1, "b.png", "open", "not a JPEG, PNG, WebP, BMP, TIFF or GIF picture, or damaged")
+    assert second == Failure(1, "b.png", "open", f"not a {READABLE} picture, or damaged")
     assert [(one.index, one.name) for one in (first, third)] == [(0, "a.png"), (2, "below/c.png")]
     assert (first.height, first.width) == (30, 40)
 

@@ -5,10 +5,7 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -21,6 +18,7 @@ from engine.model.config import ClipConfig, LanguageConfig, MaskDecoderConfig, M
 from engine.model.mglmm import MGLMM
 from engine.model.tokenizers import BpeTokenizer
 from exporters.onnx import export
+from tests import program
 
 ROOT = Path(__file__).parents[2]
 PHOTOGRAPHS = ("coffee.jpg", "chelsea.png")
@@ -78,15 +76,7 @@ def result(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     (place / "photos").mkdir()
     for name in PHOTOGRAPHS:
         shutil.copy(ROOT / "examples" / name, place / "photos" / name)
-    done = subprocess.run(
-        [sys.executable, "-m", "mglmm_cli", "segcap", "photos", "-o", "out", "--max-children", "1", "--model", folder],
-        cwd=place,
-        env=os.environ | {"PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
+    done = program.run_text("segcap", "photos", "-o", "out", "--max-children", "1", "--model", folder, cwd=place)
     assert done.returncode == 0, done.stderr
     return place / "out"
 

@@ -3,28 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests import program
+
 ROOT = Path(__file__).parents[2]
 
 
 def _mglmm(*args: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "mglmm_cli", "bench", *map(str, args)],
-        cwd=cwd,
-        # One thread: where other programs run too, several would mostly wait for each other.
-        env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
+    return program.run_text("bench", *args, cwd=cwd)
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 
@@ -153,6 +154,25 @@ def test_photographs_that_may_lie_otherwise_are_one_warning(
     assert last == f"wrote {tmp_path / 'out'}"
     ((remark, count, where),) = [(r.reason, r.count, r.examples) for r in Shards.open(tmp_path / "out").info.remarks]
     assert "EXIF orientation" in remark and (count, where) == (2, ("images/1.jpg", "images/2.jpg"))
+
+
+def test_names_that_are_no_text_lead_back_to_their_files(source: Path, tmp_path: Path) -> None:
+    """Half a character is no JSON to strict readers."""
+    root = tmp_path / os.fsdecode(b"s\xe9t")
+    source.rename(root)
+    (root / "images/1.jpg").rename(root / "images" / os.fsdecode(b"caf\xe9.jpg"))
+    content = json.loads((root / "instances.json").read_text())
+    content["images"][0]["file_name"] = "caf%E9.jpg"
+    content["images"][1]["file_name"] = "half \ud83c.jpg"
+    write(root / "instances.json", content)
+    assert run("convert", "coco-instances", root, tmp_path / "out") == 0
+    lines = (tmp_path / "out/part-00000.jsonl").read_text().splitlines()
+    for text in (*lines, (tmp_path / "out/uscdf.json").read_text()):
+        json.dumps(json.loads(text), ensure_ascii=False).encode()
+    shards = Shards.open(tmp_path / "out")
+    assert shards[0].image == "images/" + os.fsdecode(b"caf\xe9.jpg")
+    assert (shards.images / shards[0].image).is_file()
+    assert run("show", tmp_path / "out", "0", "--draw", tmp_path / "drawn.png") == 0
 
 
 def test_many_reasons_are_folded(source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests import program
 
 ROOT = Path(__file__).parents[2]
 NANO = ROOT / "engine" / "weights" / "nano"
 
 
 def _doctor(*args: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "mglmm_cli", "doctor", *map(str, args)],
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
+    return program.run_text("doctor", *args, cwd=ROOT)
 
 
 def test_the_embedded_model_is_sound() -> None:

@@ -14,14 +14,14 @@ from engine import __version__
 from mglmm_cli.lazy import LazyGroup
 from mglmm_cli.main import cli
 from mglmm_cli.options import warn_of_runtime
+from tests import program
 
 HEAVY = ("torch", "numpy", "transformers", "PIL", "onnxruntime", "pydantic", "rich", "trainer", "exporters")
 
 
 def run(*args: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
     """`mglmm ARGS...` in a process of its own."""
-    command = [sys.executable, "-m", "mglmm_cli", *args]
-    return subprocess.run(command, input=stdin, capture_output=True, text=True, check=False, timeout=120)
+    return program.run_text(*args, cwd=Path.cwd(), stdin=stdin)
 
 
 def loaded_by(code: str) -> set[str]:
@@ -117,7 +117,7 @@ def test_without_a_command_the_help_is_shown() -> None:
         ("status full", "full holds no journal.jsonl"),
         ("rebuild full", "full holds no journal.jsonl"),
         ("segcap empty -o full/kept.txt", "full/kept.txt is not a folder"),
-        ("segcap . -o out --overlay", "choose a folder outside"),
+        ("segcap . -o out --overlay", ".: no photographs in this folder (1 file left out: 1 txt)"),
         ("segcap . -o - --overlay", "--overlay needs an output folder"),
         ("segcap . -o out --granularity coarse", "'coarse' is not one of"),
         ("segcap . -o out --max-children x", "'x' is not a valid integer"),
@@ -144,7 +144,6 @@ def test_wrong_usage_gets_one_line(args: str, hint: str, tmp_path: Path, monkeyp
     (tmp_path / "empty").mkdir()
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "kept.txt").touch()
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
     monkeypatch.chdir(tmp_path)
     done = run(*args.split())
     assert done.returncode == 2

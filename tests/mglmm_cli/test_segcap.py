@@ -3,30 +3,22 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from PIL import Image
 from pycocotools.coco import COCO
 
+from tests import program
+
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
 
 
-def _mglmm(*args: str | Path, cwd: Path, stdin: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(
-        [sys.executable, "-m", "mglmm_cli", *map(str, args)],
-        cwd=cwd,
-        input=stdin,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        check=False,
-        timeout=300,
-    )
+def _mglmm(*args: str | Path, cwd: Path, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    return program.run_bytes(*args, cwd=cwd, stdin=stdin)
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +37,7 @@ def mixed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     zero = bytearray(header)
     zero[16:24] = bytes(8)  # width and height of the PNG header
     (folder / "zero.png").write_bytes(bytes(zero))
-    Image.new("1", (12_000, 10_000)).save(folder / "bomb.png")
+    Image.new("1", (20_000, 13_000)).save(folder / "bomb.png")
     return folder
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 from functools import partial
 from io import FileIO
 from pathlib import Path
@@ -93,7 +94,7 @@ def test_a_journal_that_can_not_be_written_goes_on_once_it_can(
     [line] = [line for line in run.errors.splitlines() if "journal" in line]
     assert line == f"mglmm: {said}What it holds is safe: mend that, and run the same command again"
     assert (tmp_path / "out" / "journal.jsonl").read_bytes().endswith(b"\n")
-    kept = journal_lines(tmp_path / "out") - 1
+    kept = journal_lines(tmp_path / "out")
     assert not (tmp_path / "out" / "segcap.json").exists()
     done = answered(tmp_path).total()
     assert Run(tmp_path, command).wait() == 0
@@ -127,3 +128,26 @@ def _no_room_for_outputs() -> None:
     descriptor = os.open("probe.tmp", os.O_CREAT | os.O_WRONLY)
     os.fsync(descriptor)
     os.close(descriptor)
+
+
+def test_a_folder_that_is_removed_meanwhile_is_a_failure(tmp_path: Path, command: list[str]) -> None:
+    out = tmp_path / "out"
+    run = Run(tmp_path, command, Broken(delay=0.3))
+    assert run.wait_until(lambda: journal_lines(out) > 1)
+    shutil.rmtree(out)
+    assert run.wait() == 1
+    assert run.errors.splitlines()[-1] == (
+        "mglmm: out/journal.jsonl was removed while it was written: what was done since it began is lost"
+    )
+    assert "Traceback" not in run.errors
+
+
+def test_a_folder_that_is_moved_meanwhile_keeps_all(tmp_path: Path, command: list[str]) -> None:
+    out = tmp_path / "out"
+    run = Run(tmp_path, command, Broken(delay=0.3))
+    assert run.wait_until(lambda: journal_lines(out) > 1)
+    out.rename(tmp_path / "elsewhere")
+    assert run.wait() == 1
+    assert "out/journal.jsonl is not there any more" in run.errors.splitlines()[-1]
+    assert Run(tmp_path, ["rebuild", "elsewhere"]).wait() == 0
+    assert len(_photographs(tmp_path / "elsewhere")) == PHOTOGRAPHS

@@ -9,13 +9,16 @@ from typing import Any
 
 import torch.multiprocessing as mp
 
+from tests.program import CONTEXT
+
 
 def spawn(work: Callable[..., None], processes: int, *arguments: Any) -> None:
     """Call `work(rank, *arguments)` in each of so many new processes; fails if one of them does."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    mp.spawn(_connected, (work, processes, port, arguments), nprocs=processes)
+    method = CONTEXT.get_start_method()
+    mp.start_processes(_connected, (work, processes, port, arguments), nprocs=processes, start_method=method)
 
 
 def _connected(rank: int, work: Callable[..., None], processes: int, port: int, arguments: tuple[Any, ...]) -> None:

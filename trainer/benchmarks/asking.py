@@ -39,6 +39,7 @@ class Asker:
         self._families = TEMPLATES[checkpoint.config.template].families
         decoder = open_mask_decoder(checkpoint, "onnx")
         self._answerer = Answerer(checkpoint, decoder, Sampling(), checkpoint.config.max_new_tokens, _SLOTS)
+        self._positions = int(checkpoint.model.language_model.config.max_position_embeddings)
         self._pipeline: Pipeline | None = None
 
     def run(self, questions: Sequence[Question]) -> Iterator[tuple[Question, PhotoRecord]]:
@@ -48,7 +49,7 @@ class Asker:
 
         Raises:
             MglmmError: if a photograph can't be read: a score without it would be of another set.
-            UsageError: if a question is about a region that the data set doesn't give.
+            UsageError: if a question is about a region that the data set doesn't give, or has no words or too many.
         """
         left = iter(questions)
         while some := list(islice(left, _TOGETHER)):
@@ -66,7 +67,7 @@ class Asker:
             photographs |= zip(some, self._answerer.encode([views[path] for path in some]), strict=True)
         asked = [Asked("custom", self.wording(question)) for question in questions]
         requests = [
-            self._answerer.request(photographs[question.image], one)
+            self._request(question, photographs[question.image], one)
             for question, one in zip(questions, asked, strict=True)
         ]
         drafts = [
@@ -92,12 +93,29 @@ class Asker:
             answer = self._pipeline.ask(image, [], question.box)
             yield question, PhotoRecord(question.id, image.shape[1], image.shape[0], answer)
 
+    def _request(self, question: Question, photograph: Encoded, asked: Asked) -> Request:
+        request = self._answerer.request(photograph, asked)
+        length = len(request.prefix) + len(request.question)
+        if length >= self._positions:
+            raise UsageError(
+                f"question {question.id!r}: {length:,} tokens with the photograph leave no room for an answer in the "
+                f"{self._positions:,} positions of the model"
+            )
+        return request
+
     def wording(self, question: Question) -> str:
-        """A question as it is put to this model."""
+        """A question as it is put to this model.
+
+        Raises:
+            UsageError: if it has no words.
+        """
         about = question.about
         if question.task is Task.REFERRING:
-            about = about.rstrip(".")
-        return instruction(question.task, label=about, families=self._families)
+            about = about.rstrip(".") or about
+        try:
+            return instruction(question.task, label=about, families=self._families)
+        except ValueError as error:
+            raise UsageError(f"question {question.id!r}: {error}") from None
 
     def _read(self, path: Path) -> Views:
         try:

@@ -15,10 +15,13 @@ from engine.images.sources import inside
 from engine.json_file import whole as as_whole
 from engine.masks.rle import from_coco, from_coco_together
 from engine.records import RLE
-from trainer.data.formats.reading import field
+from trainer.data.formats.photographs import Names
+from trainer.data.formats.reading import field, is_whole
 
 _T = TypeVar("_T")
 
+WORDLESS = "a question without a word"
+"""Why it is left out."""
 _LARGEST = 1e300
 
 
@@ -88,11 +91,19 @@ def texts(entry: Any, key: str) -> tuple[str, ...]:
 
 
 def below(folder: Path, entry: Any, key: str) -> Path:
-    """A file below a folder."""
+    """A file below a folder, there or not."""
     try:
         return inside(folder, field(entry, key, str))
     except UsageError as error:
         raise ValueError(f"{key!r}: {error}") from None
+
+
+def photograph(names: Names, entry: Any, key: str) -> Path:
+    """A photograph, by a name that may have been on other systems; where it lies if it is there."""
+    try:
+        return names.root / names.find("", field(entry, key, str))
+    except ValueError:
+        return below(names.root, entry, key)
 
 
 def whole(entry: Any, key: str) -> int:
@@ -150,7 +161,5 @@ def masks_of(path: Path, what: str, entries: Sequence[Any], key: str) -> list[RL
 
 
 def _check_text(value: str, key: str) -> None:
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise ValueError(f"{key!r} with half a character (a lone surrogate)") from None
+    if not is_whole(value):
+        raise ValueError(f"{key!r} with half a character (a lone surrogate)")

@@ -6,16 +6,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
-from engine.errors import UsageError
-from trainer.benchmarks.benchmark import Benchmark, Report, Size
+from engine.errors import PhotographError, UsageError
+from engine.images.header import read_header
+from trainer.benchmarks.benchmark import Benchmark, Report
 from trainer.data.formats.base import Skipped
-from trainer.data.formats.reading import image_size
+from trainer.data.formats.photographs import Photographs
 
 _Benchmark = TypeVar("_Benchmark", bound=Benchmark)
 
 
 def fitting(benchmark: _Benchmark, skipped: Skipped, where: Path | None) -> _Benchmark:
-    """The questions whose photograph has the size of their truth; a photograph that is not there is not asked for.
+    """The questions whose photograph has the size of their truth; one that is not there, or damaged, is not asked for.
 
     Args:
         benchmark: any.
@@ -25,18 +26,17 @@ def fitting(benchmark: _Benchmark, skipped: Skipped, where: Path | None) -> _Ben
     Raises:
         UsageError: if no question is left.
     """
-    sizes: dict[Path, Size | None] = {}
+    folders: dict[Path, Photographs] = {}
+    there: dict[Path, bool] = {}
     others = set()
     for question in benchmark.questions:
-        if question.image not in sizes:
-            sizes[question.image] = _size(question.image)
-        found = sizes[question.image]
-        if found and (frame := benchmark.frame(question.id)) and found != frame:
-            others.add(question.id)
-            skipped.add(
-                f"question {question.id!r} about {question.image.name}",
-                "its photograph has another size than its annotation says",
-            )
+        path = question.image
+        if path not in there:
+            there[path] = _is_readable(path)
+        if there[path] and (frame := benchmark.frame(question.id)):
+            finder = folders.setdefault(path.parent, Photographs(path.parent, skipped))
+            if finder.find("", path.name, f"question {question.id!r}", size=frame) is None:
+                others.add(question.id)
     kept = benchmark.without(others) if others else benchmark
     if not kept.questions:
         reasons = "; ".join(notes(skipped)) or "the split is empty"
@@ -46,18 +46,19 @@ def fitting(benchmark: _Benchmark, skipped: Skipped, where: Path | None) -> _Ben
 
 def noted(report: Report, skipped: Skipped) -> Report:
     """The report with what was left out among its counts and notes."""
-    if not skipped.total:
-        return report
-    return replace(report, counts={**report.counts, "left out": skipped.total}, notes=(*report.notes, *notes(skipped)))
+    counts = {**report.counts, "left out": skipped.total} if skipped.total else report.counts
+    return replace(report, counts=counts, notes=(*report.notes, *notes(skipped)))
 
 
 def notes(skipped: Skipped) -> list[str]:
-    """What was left out, a line for each reason."""
-    return [f"{count} left out: {reason}, such as {examples[0]}" for reason, count, examples in skipped.reasons()]
+    """What was left out, and what may not be as it should, a line for each reason."""
+    left_out = [f"{count} left out: {reason}, such as {places[0]}" for reason, count, places in skipped.reasons()]
+    return left_out + [f"{count} used: {remark}, such as {places[0]}" for remark, count, places in skipped.remarks()]
 
 
-def _size(path: Path) -> Size | None:
+def _is_readable(path: Path) -> bool:
     try:
-        return image_size(path)
-    except UsageError:  # told when it is needed
-        return None
+        read_header(path)
+    except PhotographError:  # told when its pixels are needed
+        return False
+    return True

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from engine.errors import UsageError
+from engine.errors import PhotographError, UsageError
+from engine.images.decode import upright_size
+from trainer.data.formats.pictures import read_colours
 
 
 def read_ids(path: Path) -> NDArray[np.int64]:
@@ -19,8 +19,10 @@ def read_ids(path: Path) -> NDArray[np.int64]:
     Raises:
         UsageError: if the picture is missing or not one of segments.
     """
-    with _opened(path) as picture:
-        colours = np.asarray(picture)
+    try:
+        colours = read_colours(path, "a picture of segments")
+    except ValueError as error:
+        raise UsageError(f"{path}: {error}") from None
     red, green, blue = (colours[..., channel].astype(np.int64) for channel in range(3))
     return red + 256 * green + 65536 * blue
 
@@ -31,8 +33,10 @@ def read_size(path: Path) -> tuple[int, int]:
     Raises:
         UsageError: as `read_ids`.
     """
-    with _opened(path) as picture:
-        return picture.height, picture.width
+    try:
+        return upright_size(path)
+    except PhotographError as error:
+        raise UsageError(f"{path}: a picture of segments that can't be read: {error.reason}") from None
 
 
 def write_ids(path: Path, ids: NDArray[np.int64]) -> None:
@@ -40,18 +44,3 @@ def write_ids(path: Path, ids: NDArray[np.int64]) -> None:
     colours = np.stack([ids % 256, ids // 256 % 256, ids // 65536], axis=-1).astype(np.uint8)
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(colours).save(path)
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
-    try:
-        with Image.open(path) as picture:
-            if picture.mode != "RGB":
-                raise UsageError(f"{path}: a picture of segments has three colours, this one is {picture.mode}")
-            yield picture
-    except UsageError:
-        raise
-    except FileNotFoundError:
-        raise UsageError(f"{path}: no such picture of segments") from None
-    except Exception as error:  # damaged files make decoders raise nearly everything
-        raise UsageError(f"{path}: not a picture of segments ({' '.join(str(error).split())})") from None

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+from engine.text.names import to_text
 from engine.text.prompts import TEMPLATES
 from trainer.data.formats import open_format
 from trainer.data.formats.base import Skipped
@@ -40,7 +41,7 @@ def convert(
         _counted(records, advance),
         format_name=name,
         template=template,
-        images=images,
+        images=to_text(images),
         tool=tool,
         skips=lambda: [Skip(*reason) for reason in skipped.reasons()],
         remarks=lambda: [Skip(*remark) for remark in skipped.remarks()],

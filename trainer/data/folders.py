@@ -5,8 +5,7 @@ Every set is read into light items (paths and raw annotation); `Folder.load` dec
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from engine.json_file import read_json
 from engine.masks import rle
 from trainer.data.formats.base import Skipped
 from trainer.data.formats.coco_file import CocoFile, CocoImage, read_coco
-from trainer.data.formats.ids import ById, Id, identity
+from trainer.data.formats.ids import Id
 from trainer.data.formats.pictures import read_index
 from trainer.data.formats.reading import coco_to_rle, field, read_lines
 from trainer.data.scene import IGNORE, Kind, Scene, Thing
@@ -148,11 +147,11 @@ def captioned(root: Path) -> Folder:
     """COCO photographs of which only captions are known."""
     folder = root / "coco" / "captioned"
     captions = _read(folder / "captions.json")
-    told = _captions(folder / "captions.json")
+    told = _captions(folder / "captions.json", captions)
     items = [
-        Item(image.file_name, _image(folder, image), captions=tuple(told.get(image.id) or ()))
+        Item(image.file_name, _image(folder, image), captions=tuple(told[image.id]))
         for image in captions.images
-        if told.get(image.id)
+        if image.id in told
     ]
     return Folder("captions", _sorted(items))
 
@@ -193,7 +192,7 @@ def _classes(file: CocoFile) -> tuple[str, ...]:
 
 
 def _coco_items(folder: Path, instances: CocoFile, classes: Sequence[str]) -> tuple[Item, ...]:
-    told = _captions(folder / "captions.json")
+    told = _captions(folder / "captions.json", instances)
     return _sorted(
         Item(
             image.file_name,
@@ -202,7 +201,7 @@ def _coco_items(folder: Path, instances: CocoFile, classes: Sequence[str]) -> tu
                 CocoObject(entry.category, classes.index(entry.category), entry.raw.get("segmentation"), entry.crowd)
                 for entry in instances.annotations.get(image.id, ())
             ),
-            captions=tuple(told.get(image.id) or ()),
+            captions=tuple(told.get(image.id, ())),
         )
         for image in instances.images
     )
@@ -212,19 +211,19 @@ def _image(folder: Path, image: CocoImage) -> Path:
     return inside(folder / "images", image.file_name)
 
 
-def _captions(path: Path) -> ById[list[str]]:
-    """By image; such a file needs no images of its own."""
-    found: dict[Id, list[str]] = defaultdict(list)
+def _captions(path: Path, file: CocoFile) -> Mapping[Id, Sequence[str]]:
+    """The captions of a file's images; those of others are not wanted."""
+    images = file.images_by_id()
+    found: dict[Id, list[str]] = {}
     content = read_json(path)
     try:
         for entry in field(content, "annotations", list):
-            image = identity(field(entry, "image_id", object))
-            if image is None:
-                raise ValueError("'image_id' that is neither a number nor text")
-            found[image].append(field(entry, "caption", str))
+            image = images.get(field(entry, "image_id", object))
+            if image:
+                found.setdefault(image.id, []).append(field(entry, "caption", str))
     except ValueError as error:
         raise UsageError(f"{path}: {error}") from None
-    return ById(found.items())
+    return found
 
 
 def _read(path: Path, *, named: bool = False) -> CocoFile:

@@ -21,7 +21,7 @@ from engine.text.prompts import Task
 from trainer.data.folders import Folder
 from trainer.data.shards import Shards
 from trainer.data.shuffle import shuffled
-from trainer.data.source import ComposedScenes, Drawn, ExampleSource, RecordedConversations
+from trainer.data.source import ComposedScenes, Drawn, ExampleSource, RecordedConversations, Room
 from trainer.recipe import MaskFrame
 
 BLOCK = 4096
@@ -87,6 +87,7 @@ class Mixture:
         side: int,
         mask_frame: MaskFrame,
         text_tokens: int,
+        room: Room,
         seed: int,
         train: bool = True,
     ) -> Self:
@@ -99,7 +100,8 @@ class Mixture:
             tasks: weight of each task of the records; none for every task that they hold, each with weight 1.
             side: of the pixel view.
             mask_frame: where masks are compared; decides in which frame photographs of records are handed over.
-            text_tokens: room for the conversations of an example.
+            text_tokens: of a row, with all conversations of an example.
+            room: what the model can read of one conversation.
             seed: of the whole run.
             train: vary the photographs of composed sets; without it they are as they are.
 
@@ -107,7 +109,7 @@ class Mixture:
             UsageError: if a task has no records, or records have none of the tasks.
         """
         pools = [
-            Pool(name, None, sets[name], len(folders[name]), ComposedScenes(folders[name], side, train=train))
+            Pool(name, None, sets[name], len(folders[name]), ComposedScenes(folders[name], side, room, train=train))
             for name in sorted(sets)
         ]
         held = sorted({task for shards, _ in records for task in shards.tasks})
@@ -122,7 +124,7 @@ class Mixture:
             total = sum(rate for _, rate in having)
             for shards, rate in having:
                 frame = side if mask_frame == "low_res" else None
-                source = RecordedConversations(shards, task, text_tokens=text_tokens, side=frame)
+                source = RecordedConversations(shards, task, text_tokens=text_tokens, room=room, side=frame)
                 pools.append(Pool(str(shards.folder), task, weights[task] * rate / total, source.records, source))
         return cls(pools, seed)
 
@@ -130,6 +132,11 @@ class Mixture:
     def shares(self) -> tuple[float, ...]:
         """The share of each pool among the examples drawn, as it is kept."""
         return tuple(int(count) / BLOCK for count in self._counts)
+
+    @property
+    def remarks(self) -> list[str]:
+        """What becomes of long conversations, a line each."""
+        return [f"{pool.name}, {pool.task}: {pool.source.remark}" for pool in self.pools if pool.source.remark]
 
     @property
     def lengths_known(self) -> bool:

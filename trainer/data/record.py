@@ -17,6 +17,7 @@ from engine.decoding.sequence import Turn
 from engine.masks.rle import from_coco
 from engine.records import RLE
 from engine.text.grammar import SEG
+from engine.text.names import from_text, to_text
 from engine.text.prompts import Task
 
 
@@ -25,7 +26,7 @@ class Record:
     """One conversation.
 
     Attributes:
-        image: path of the photograph below the root of its data set, with `/`.
+        image: path of the photograph below the root of its data set, with `/`, as it is opened.
         height, width: of the photograph in pixels.
         task: the family of its questions; decides how often it is drawn.
         turns: questions and answers, at least one.
@@ -60,13 +61,13 @@ class Record:
 def to_json(record: Record) -> dict[str, Any]:
     """The form on disk."""
     return {
-        "image": record.image,
+        "image": to_text(record.image),
         "height": record.height,
         "width": record.width,
         "task": str(record.task),
         "turns": [{"question": turn.question, "answer": turn.answer} for turn in record.turns],
         "masks": [mask and mask.to_coco() for mask in record.masks],
-        "source": record.source,
+        "source": written(record.source),
     }
 
 
@@ -78,7 +79,7 @@ def from_json(value: Mapping[str, Any]) -> Record:
     """
     try:
         return Record(
-            image=_text(value["image"]),
+            image=from_text(_text(value["image"])),
             height=int(value["height"]),
             width=int(value["width"]),
             task=Task(value["task"]),
@@ -90,6 +91,11 @@ def from_json(value: Mapping[str, Any]) -> Record:
         raise ValueError(f"no {error.args[0]!r}") from error
     except TypeError as error:
         raise ValueError(f"not a record: {error}") from error
+
+
+def written(text: str) -> str:
+    """A message that can be written: halves of characters, from names that are no text, stand as `\\udce9`."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _text(value: Any) -> str:

@@ -29,6 +29,7 @@ from typing import Any, BinaryIO, Self
 import numpy as np
 
 from engine.errors import MglmmError, UsageError
+from engine.text.names import from_text
 from engine.text.prompts import Task
 from trainer.data.record import Record, from_json, to_json
 
@@ -65,7 +66,8 @@ class Info:
     Attributes:
         format: the adapter that read it.
         template: the chat template whose wordings its questions have.
-        images: root of the photographs; a relative one is relative to the data set's folder.
+        images: root of the photographs, as `engine.text.names` writes it; a relative one is relative to the data set's
+            folder.
         records: how many of each task.
         masks: of all records; unknown ones are not counted.
         photographs: runs of records about the same one.
@@ -111,7 +113,7 @@ class Shards:
 
     def __init__(self, folder: Path, info: Info, parts: list[tuple[Path, np.ndarray]]) -> None:
         self.folder, self.info = folder, info
-        self.images = folder / info.images
+        self.images = folder / from_text(info.images)
         self.tasks = tuple(task for task, count in info.records.items() if count)
         self._codes = tuple(info.records)
         self._parts = parts

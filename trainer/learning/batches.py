@@ -12,19 +12,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from engine.decoding.sequence import PromptWriter
+from engine.decoding.sequence import PromptWriter, Turn
 from engine.images.transforms import make_views
 from engine.model.config import ModelConfig
 from engine.model.tokenizers import TextTokenizer
 from trainer.data.compose import Conversation
 from trainer.data.scene import IGNORE, Scene
+from trainer.data.source import Room
 from trainer.learning.targets import LowResTargets, MaskTargets
+
+_TEMPLATE_BYTES = 100
+"""What a chat template writes around a question and its answer, generously."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,7 @@ class Example:
         labels: the id to be predicted AT each id, or -1.
         seg_states: indices into `ids` of the states that drive the known masks.
         targets: the `N` masks, in the order of `seg_states`.
+        left_out: where the conversations come from for which the model has no room.
     """
 
     name: str
@@ -56,6 +62,7 @@ class Example:
     labels: list[int]
     seg_states: list[int]
     targets: MaskTargets
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +81,7 @@ class Batch:
     label_ids: Tensor  # (K,)
     seg_index: Tensor  # (N,)
     targets: MaskTargets
+    left_out: tuple[str, ...] = ()
 
     def to(self, device: torch.device) -> Batch:
         """The same batch on another device."""
@@ -112,8 +120,19 @@ class ExampleWriter:
         """Tokens before the first segment."""
         return len(self._writer.prefix)
 
-    def write(self, scene: Scene, conversations: Sequence[Conversation]) -> Example:
-        """Conversations are taken in order as long as they fit; the first always is."""
+    def room(self, positions: int) -> Room:
+        """What a model with so many positions can read of a conversation."""
+        tokens = positions - self.prefix_length
+        return Room(tokens, partial(self._fits, tokens))
+
+    def _fits(self, tokens: int, turns: Sequence[Turn]) -> bool:
+        """Raises ValueError where the conversation can't be written; see `PromptWriter.conversation`."""
+        written = sum(len(turn.question.encode()) + len(turn.answer.encode()) + _TEMPLATE_BYTES for turn in turns)
+        # Hardly a tokenizer makes more tokens than bytes, and most are far from it: spares the second look.
+        return 2 * written <= tokens or len(self._writer.conversation(turns).ids) <= tokens
+
+    def write(self, scene: Scene, conversations: Sequence[Conversation], left_out: tuple[str, ...] = ()) -> Example:
+        """Conversations are taken in order as long as they fit into the row; the first always is, whole."""
         ids: list[int] = []
         segment: list[int] = []
         position: list[int] = []
@@ -158,6 +177,7 @@ class ExampleWriter:
             labels=labels,
             seg_states=seg_states,
             targets=self._targets.write(masks, views.frame, self._config),
+            left_out=left_out,
         )
 
 
@@ -203,6 +223,7 @@ def collate(examples: Sequence[Example], prefix: int, pad: int) -> Batch:
         label_ids=torch.tensor(label_ids),
         seg_index=torch.tensor(seg_index, dtype=torch.long),
         targets=type(examples[0].targets).join([example.targets for example in examples]),
+        left_out=tuple(name for example in examples for name in example.left_out),
     )
 
 

@@ -12,6 +12,7 @@ from engine.text.prompts import TEMPLATES, Task
 from trainer.data.folders import Folder, camvid, captioned, ccp, coco, one_person
 from trainer.data.mixture import Mixture
 from trainer.data.shards import Shards
+from trainer.data.source import Room
 from trainer.recipe import Recipe, RecordsRecipe
 
 _SPLIT: Mapping[str, Callable[[Path, str], Folder]] = {"ccp": ccp, "camvid": camvid, "coco": coco}
@@ -43,20 +44,26 @@ class Examples:
         """Number of classes of each set that is labelled whole."""
         return {name: len(folder.classes) for name, folder in self.sets.items() if folder.classes}
 
-    def mixture(self, config: ModelConfig) -> Mixture:
-        """What a model is trained on."""
-        rates = {str(name): rate for name, rate in self.recipe.sets.items()}
-        return self._mixture(config, self.sets, rates, self.records, self.recipe.tasks, train=True)
+    def mixture(self, config: ModelConfig, room: Room) -> Mixture:
+        """What a model is trained on.
 
-    def held_out(self, config: ModelConfig) -> Mixture:
-        """What a model is validated on."""
+        Args:
+            config: of the model.
+            room: what it can read of a conversation.
+        """
+        rates = {str(name): rate for name, rate in self.recipe.sets.items()}
+        return self._mixture(config, room, self.sets, rates, self.records, self.recipe.tasks, train=True)
+
+    def held_out(self, config: ModelConfig, room: Room) -> Mixture:
+        """What a model is validated on; the arguments are those of `mixture`."""
         assert self.recipe.validation is not None
         rates = {str(name): rate for name, rate in self.recipe.validation.sets.items()}
-        return self._mixture(config, self.held_out_sets, rates, self.held_out_records, {}, train=False)
+        return self._mixture(config, room, self.held_out_sets, rates, self.held_out_records, {}, train=False)
 
     def _mixture(
         self,
         config: ModelConfig,
+        room: Room,
         folders: Mapping[str, Folder],
         sets: Mapping[str, float],
         records: _Records,
@@ -78,6 +85,7 @@ class Examples:
             side=config.pixel_encoder.image_size,
             mask_frame=self.recipe.loss.mask_frame,
             text_tokens=self.recipe.text_tokens,
+            room=room,
             seed=self.recipe.seed,
             train=train,
         )

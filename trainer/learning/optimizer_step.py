@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -54,7 +55,7 @@ class Stepper:
             NotFinite: if the loss or the gradient is not finite; the weights are left as they were.
         """
         accelerator = self._accelerator
-        chosen = [self._choose(number, place, part) for place, part in enumerate(parts)]
+        chosen = self._choose(number, parts)
         weights = self._weigh(parts, chosen)
         for group in self._optimizer.param_groups:
             group["lr"] = group["peak_lr"] * rate(number, self._recipe)
@@ -75,10 +76,21 @@ class Stepper:
         self._optimizer.step()
         return self._mean(found)
 
-    def _choose(self, number: int, place: int, part: Batch) -> Tensor:
-        """Which masks of a part are decoded."""
-        draw = torch.Generator().manual_seed(self._seed(number, place))
-        return torch.randperm(len(part.targets), generator=draw)[: max(1, self._recipe.masks_per_step // self._parts)]
+    def _choose(self, number: int, parts: Sequence[Batch]) -> list[Tensor]:
+        """Which masks of each part are decoded: drawn among those of the whole step, however it is cut."""
+        accelerator, accumulate = self._accelerator, self._recipe.accumulate
+        own = torch.tensor([len(part.targets) for part in parts], device=accelerator.device)
+        # (processes, parts) to the order in which a step is cut: the first part of each process comes first.
+        counts = accelerator.gather(own).reshape(-1, accumulate).T.flatten().tolist()
+        ends = list(itertools.accumulate(counts))
+        draw = torch.Generator().manual_seed(self._recipe.seed * _SEEDS + number)
+        drawn = torch.randperm(sum(counts), generator=draw)[: self._recipe.masks_per_step]
+        chosen = []
+        for place in range(accumulate):
+            piece = place * accelerator.num_processes + accelerator.process_index
+            first = ends[piece] - counts[piece]
+            chosen.append(drawn[(drawn >= first) & (drawn < ends[piece])] - first)
+        return chosen
 
     def _seed(self, number: int, place: int) -> int:
         """Another for each part of each step of the run."""

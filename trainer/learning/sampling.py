@@ -63,6 +63,16 @@ def batches(
     return chain.from_iterable(loader)
 
 
+def example(mixture: Mixture, writer: ExampleWriter, number: int) -> Example:
+    """Example `number` of a mixture as tensors.
+
+    Raises:
+        UsageError: see `Mixture.draw`.
+    """
+    drawn = mixture.draw(number)
+    return writer.write(drawn.scene, drawn.conversations, drawn.left_out)
+
+
 class _Maker:
     """Makes any batch; what it remembers of a window only saves time."""
 
@@ -109,8 +119,7 @@ class _Maker:
         return known
 
     def _example(self, number: int) -> Example:
-        drawn = self._mixture.draw(number)
-        return self._writer.write(drawn.scene, drawn.conversations)
+        return example(self._mixture, self._writer, number)
 
 
 class _Groups(Dataset[list[Batch]]):

@@ -62,7 +62,7 @@ class TextModel:
         try:
             self._tokenizer: Any = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
             model: Any = AutoModel.from_pretrained(str(folder), local_files_only=True, use_safetensors=True)
-        except (OSError, ValueError, KeyError) as error:
+        except Exception as error:  # whatever its many readers raise
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise UsageError(f"text model: can't load {folder}: {reason}") from error
         self.name = Path(folder).name

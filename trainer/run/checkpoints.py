@@ -10,10 +10,14 @@ Frozen weights are not in the state: they are read again from where the run bega
 
 from __future__ import annotations
 
+import json
+import pickle
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 from accelerate import Accelerator
@@ -21,6 +25,7 @@ from torch import nn
 
 from engine.atomic import discard_leftovers, replacing
 from engine.errors import UsageError
+from engine.memory import out_of_memory
 from engine.model.checkpoint import save as save_model
 from engine.model.mglmm import MGLMM
 from engine.model.tokenizers import TextTokenizer
@@ -32,6 +37,9 @@ from trainer.run.parallel import SHARDED
 
 STATE, SHARDED_STATE, BEST, MODEL = "state.pt", "state", "best", "model"
 _FACTS = "facts.pt"
+_FACTS_OF_ALL = {"recipe", "start", "step", "best"}
+_WITHOUT_PART = ("workers", "save_every")
+"""Keys of a recipe that change nothing in the weights."""
 
 
 @dataclass
@@ -92,7 +100,7 @@ class Checkpoints:
                 "optimizer": run.optimizer.state_dict(),
             }
             with replacing(self.path) as file:
-                torch.save(state, file)
+                _write(state, file)
         self._accelerator.wait_for_everyone()
 
     def resume(self, run: Run, *, required: bool) -> None:
@@ -115,25 +123,34 @@ class Checkpoints:
                 raise UsageError(f"{self._out}: holds no checkpoint ({self.path.name}); leave out --resume to begin")
             return
         facts = self.path / _FACTS if self._sharded else self.path
-        state: dict[str, Any] = torch.load(facts, map_location="cpu", weights_only=True)
-        if state["recipe"] != self._recipe:
-            raise UsageError(
-                f"{self._out}: holds a checkpoint of another recipe; give another --out, or remove {self.path}"
-            )
+        state = _read(facts)
+        self._check_recipe(state["recipe"])
         if state["start"] != self._start:
             raise UsageError(f"{self._out}: what the run began with has changed since (start in the recipe)")
-        if self._sharded:
-            self._accelerator.load_state(str(self.path))
-        else:
-            put_back(run.model, state["model"])
-            run.plain.head.load_state_dict(state["head"])
-            run.optimizer.load_state_dict(state["optimizer"])
-            if run.average:
-                for name, tensor in state["average"].items():
-                    run.average.tensors[name].copy_(tensor)
+        with _reading(facts):
+            if self._sharded:
+                self._accelerator.load_state(str(self.path))
+            else:
+                put_back(run.model, state["model"])
+                run.plain.head.load_state_dict(state["head"])
+                run.optimizer.load_state_dict(state["optimizer"])
+                if run.average:
+                    for name, tensor in state["average"].items():
+                        run.average.tensors[name].copy_(tensor)
         run.step, run.best = state["step"], state["best"]
         if self._accelerator.is_main_process:
             print(f"continuing behind step {run.step}", file=sys.stderr)
+
+    def _check_recipe(self, stored: str) -> None:
+        """Raises UsageError where anything differs that has a part in the weights."""
+        before, now = json.loads(stored), json.loads(self._recipe)
+        other = [key for key in now if before.get(key) != now[key] and key not in _WITHOUT_PART]
+        if other or before.keys() != now.keys():
+            named = "; ".join(f"{key} was {_short(before.get(key))}, is {_short(now[key])}" for key in other)
+            raise UsageError(
+                f"{self._out}: holds a checkpoint of another recipe ({named or 'of another version'}); give another "
+                f"--out, or remove {self.path}"
+            )
 
     def write_model(self, name: str, run: Run) -> Path:
         """Write the model's folder; until it is whole, the one before stays."""
@@ -157,6 +174,51 @@ class Checkpoints:
         if self._accelerator.is_main_process:
             torch.save(facts, part / _FACTS)
             replace_folder(self.path, lambda folder: _move(part, folder))
+
+
+def _write(state: dict[str, Any], file: BinaryIO) -> None:
+    try:
+        torch.save(state, file)
+    except RuntimeError as error:
+        # Of a full disk it says that positions differ.
+        raise error.__context__ if isinstance(error.__context__, OSError) else error from None
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """What goes wrong inside is the file's fault.
+
+    Raises:
+        UsageError: for all that a damaged file makes of reading it.
+    """
+    try:
+        yield
+    except (
+        pickle.UnpicklingError,
+        EOFError,
+        RuntimeError,
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+    ) as error:
+        if out_of_memory(error):
+            raise
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+        raise UsageError(f"{path}: damaged, so the run can't go on ({reason}); remove it to begin anew") from error
+
+
+def _read(path: Path) -> dict[str, Any]:
+    with _reading(path):
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        if not isinstance(state, dict) or not _FACTS_OF_ALL <= state.keys():
+            raise ValueError("it is no checkpoint")
+        return state
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 60 else f"{text[:60]}..."
 
 
 def _move(source: Path, target: Path) -> None:

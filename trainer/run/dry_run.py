@@ -22,11 +22,11 @@ from trainer.learning.batches import Batch, ExampleWriter, collate
 from trainer.learning.examples import open_examples
 from trainer.learning.forward import Weights
 from trainer.learning.parts import PartSize, sizes
-from trainer.learning.sampling import batches
+from trainer.learning.sampling import batches, example
 from trainer.learning.targets import TARGETS
 from trainer.recipe import Recipe, read_recipe
 from trainer.run.checkpoints import Run
-from trainer.run.loop import share
+from trainer.run.loop import positions, share
 from trainer.run.parallel import part_size, processes
 from trainer.run.start import begin
 
@@ -55,6 +55,7 @@ class Plan:
         pools: where examples come from, each with its share.
         tasks: conversations of each task among the first examples.
         rows: the texts of the first batch.
+        remarks: what becomes of long conversations, a line each.
     """
 
     parts: Sequence[PartSize]
@@ -62,6 +63,7 @@ class Plan:
     pools: Sequence[tuple[Pool, float]]
     tasks: Mapping[str, int]
     rows: Sequence[Sequence[Passage]]
+    remarks: Sequence[str]
 
 
 def plan(recipe_path: Path) -> Plan:
@@ -76,8 +78,8 @@ def plan(recipe_path: Path) -> Plan:
         examples = open_examples(recipe)
         start = begin(recipe, Path(folder))
         run = share(start, recipe, examples, accelerator)
-        mixture = examples.mixture(run.model.config)
         writer = ExampleWriter(run.model.config, start.tokenizer, recipe.text_tokens, TARGETS[recipe.loss.mask_frame])
+        mixture = examples.mixture(run.model.config, writer.room(positions(run.model)))
         size = part_size(recipe, accelerator)
         stream = batches(mixture, writer, pad=start.tokenizer.pad, batch_size=size, first=0, last=1, workers=0)
         return Plan(
@@ -86,6 +88,7 @@ def plan(recipe_path: Path) -> Plan:
             pools=list(zip(mixture.pools, mixture.shares, strict=True)),
             tasks=_tasks(mixture),
             rows=_rows(next(stream), start.tokenizer, writer.prefix_length),
+            remarks=mixture.remarks,
         )
 
 
@@ -100,8 +103,7 @@ def _memory(
     """Bytes; activations are those that the first example keeps for its backward pass, times `B`."""
     parameters = list(run.plain.parameters())
     trained = sum(parameter.numel() for parameter in parameters if parameter.requires_grad)
-    drawn = mixture.draw(0)
-    batch = collate([writer.write(drawn.scene, drawn.conversations)], writer.prefix_length, tokenizer.pad)
+    batch = collate([example(mixture, writer, 0)], writer.prefix_length, tokenizer.pad)
     size = part_size(recipe, accelerator)
     found = {
         "weights": _FLOAT * sum(parameter.numel() for parameter in parameters),

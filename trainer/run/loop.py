@@ -11,10 +11,12 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 
+from engine.atomic import require_folder
 from engine.decoding.sequence import PromptWriter
 from engine.errors import MglmmError, UsageError
 from engine.model.mglmm import MGLMM
 from engine.model.pixel_encoder import Pyramid
+from trainer.data.mixture import Mixture
 from trainer.learning.backbone import keep_depthwise_float32
 from trainer.learning.batches import Batch, ExampleWriter
 from trainer.learning.ema import Average
@@ -50,6 +52,7 @@ def train(recipe_path: Path, out: Path, *, resume: bool = False) -> Path:
     recipe = read_recipe(recipe_path)
     if resume and not out.is_dir():
         raise UsageError(f"{out}: no such folder, so there is no run to resume; leave out --resume to begin")
+    require_folder(out)
     out.mkdir(parents=True, exist_ok=True)
     with processes(recipe) as accelerator:
         torch.manual_seed(recipe.seed)
@@ -89,6 +92,11 @@ def share(start: Start, recipe: Recipe, examples: Examples, accelerator: Acceler
     return Run(plain, module, optimizer, average)
 
 
+def positions(model: MGLMM) -> int:
+    """How many tokens the language model was made to read."""
+    return int(model.language_model.config.max_position_embeddings)
+
+
 def _optimizer(model: MGLMM, head: SemanticHead, recipe: Recipe) -> torch.optim.Optimizer:
     chosen = recipe.optimizer
     backbone: list[torch.nn.Parameter] = []
@@ -116,15 +124,21 @@ def _optimise(
 ) -> None:
     config = run.model.config
     writer = ExampleWriter(config, start.tokenizer, recipe.text_tokens, TARGETS[recipe.loss.mask_frame])
+    room = writer.room(positions(run.model))
+    mixture = examples.mixture(config, room)
     stepper = Stepper(accelerator, run.module, run.optimizer, recipe)
     validation = None
     if recipe.validation:
-        held_out = examples.held_out(config)
+        held_out = examples.held_out(config, room)
         validation = Validation(recipe, recipe.validation, held_out, writer, start.tokenizer, accelerator)
-    stream = _stream(run, recipe, examples, writer, start.tokenizer.pad, accelerator)
+    stream = _stream(run, recipe, mixture, writer, start.tokenizer.pad, accelerator)
     with Progress(out, recipe.steps, run.step, speaks=accelerator.is_main_process) as progress:
+        for remark in mixture.remarks:
+            progress.note(remark)
         while run.step < recipe.steps:
-            losses = stepper.step(run.step, list(islice(stream, recipe.accumulate)))
+            parts = list(islice(stream, recipe.accumulate))
+            progress.left_out(name for part in parts for name in part.left_out)
+            losses = stepper.step(run.step, parts)
             run.step += 1
             if run.average:
                 run.average.update(run.step)
@@ -145,7 +159,7 @@ def _optimise(
 
 
 def _stream(
-    run: Run, recipe: Recipe, examples: Examples, writer: ExampleWriter, pad: int, accelerator: Accelerator
+    run: Run, recipe: Recipe, mixture: Mixture, writer: ExampleWriter, pad: int, accelerator: Accelerator
 ) -> Iterator[Batch]:
     """This process's parts of the steps that are left.
 
@@ -153,7 +167,7 @@ def _stream(
         UsageError: if a photograph or record can't be used; names it.
     """
     stream = batches(
-        examples.mixture(run.model.config),
+        mixture,
         writer,
         pad=pad,
         batch_size=part_size(recipe, accelerator),

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -13,12 +14,16 @@ from typing import Any, Self
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 from engine.atomic import replacing
+from engine.json_file import parse_json
 
 LOG, TENSORBOARD = "log.jsonl", "tensorboard"
 _EVERY = 10
-"""Steps between entries of the log."""
+"""Steps between entries of the log; each of the first ones and the last has one too."""
+_NAMED = 3
+"""Conversations that are left out."""
 _WINDOW = 50
 """Steps that the speed is taken from."""
 
@@ -40,6 +45,7 @@ class Progress:
         self._times: list[float] = [self._began]
         self._now: dict[str, str] = {}
         self._validated: dict[str, str] = {}
+        self._left_out: set[str] = set()
         self._board: Any = None
         self._live: Live | None = None
         if speaks:
@@ -57,6 +63,8 @@ class Progress:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        if len(self._left_out) > _NAMED:
+            self.note(f"left out for the same reason in this run: {len(self._left_out):,} conversations")
         if self._live:
             self._live.stop()
         if self._board:
@@ -74,11 +82,27 @@ class Progress:
             return
         self._times = [*self._times[-_WINDOW:], time.monotonic()]
         self._now = {name: f"{value:.3f}" for name, value in losses.items()} | {"lr": f"{rate:.2e}"}
-        if done % _EVERY == 0:
+        if done % _EVERY == 0 or done < _EVERY or done == self._steps:
             self._write(done, losses)
             self._draw("train", done, {**losses, "lr": rate})
             if not self._live:
                 _line(f"step {done}/{self._steps}  {_words(self._now)}  {self._speed(done)}")
+
+    def note(self, line: str) -> None:
+        """Say something that is no number."""
+        if not self._speaks:
+            return
+        if self._live:
+            self._live.console.print(Text(line), soft_wrap=True)
+        else:
+            _line(line)
+
+    def left_out(self, names: Iterable[str]) -> None:
+        """Conversations were left out; the first are named, and how many they were is said at the end."""
+        for name in names:
+            if name not in self._left_out and len(self._left_out) < _NAMED:
+                self.note(f"left out, since the model has no positions for so many tokens: {name[:200]}")
+            self._left_out.add(name)
 
     def validated(self, done: int, numbers: Mapping[str, float], best: bool) -> None:
         """A validation was made.
@@ -97,7 +121,8 @@ class Progress:
             _line(f"step {done}/{self._steps}  val: {_words(self._validated)}{'  best so far' if best else ''}")
 
     def _write(self, done: int, numbers: Mapping[str, float]) -> None:
-        entry = {"step": done, "seconds": round(time.monotonic() - self._began, 1), **numbers}
+        finite = {name: value if math.isfinite(value) else None for name, value in numbers.items()}
+        entry = {"step": done, "seconds": round(time.monotonic() - self._began, 1), **finite}
         with self._log.open("a", encoding="utf-8") as log:
             log.write(json.dumps(entry) + "\n")
 
@@ -141,11 +166,11 @@ def _forget(path: Path, first: int) -> None:
     if not path.is_file():
         return
     kept = []
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in path.read_bytes().splitlines(keepends=True):
         try:
-            if json.loads(line)["step"] <= first:
-                kept.append(line + "\n")
-        except (ValueError, KeyError):
+            if parse_json(line)["step"] <= first:
+                kept.append(line.rstrip(b"\n") + b"\n")
+        except (ValueError, KeyError, TypeError):
             continue
     with replacing(path) as file:
-        file.write("".join(kept).encode())
+        file.write(b"".join(kept))

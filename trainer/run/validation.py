@@ -20,6 +20,7 @@ from trainer.data.mixture import Mixture
 from trainer.learning.batches import Batch, ExampleWriter, collate
 from trainer.learning.forward import Weights
 from trainer.learning.parts import set_modes
+from trainer.learning.sampling import example
 from trainer.recipe import Recipe, ValidationRecipe
 from trainer.run.checkpoints import Run
 from trainer.run.parallel import SHARDED, part_size
@@ -129,6 +130,5 @@ class Validation:
         return [range(place * size, (place + 1) * size) for place in places]
 
     def _batch(self, numbers: Sequence[int]) -> Batch:
-        drawn = [self._mixture.draw(number) for number in numbers]
-        examples = [self._writer.write(entry.scene, entry.conversations) for entry in drawn]
+        examples = [example(self._mixture, self._writer, number) for number in numbers]
         return collate(examples, self._writer.prefix_length, self._tokenizer.pad)

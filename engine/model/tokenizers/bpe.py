@@ -13,6 +13,7 @@ from pathlib import Path
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from engine.errors import UsageError
+from engine.model.limits import require_file
 from engine.model.tokenizers.base import BOS, EOS, IM_END, IM_START, PAD, TAG
 from engine.text.grammar import PHRASE_CLOSE, PHRASE_OPEN, SEG
 from engine.text.prompts import REGION
@@ -75,6 +76,7 @@ class BpeTokenizer:
         path = folder / cls.FILE
         if not path.is_file():
             raise UsageError(f"{folder}: {cls.FILE} is missing")
+        require_file(path)
         try:
             return cls(Tokenizer.from_file(str(path)))
         except UsageError:

@@ -18,6 +18,7 @@ from pathlib import Path
 from sentencepiece import SentencePieceProcessor
 
 from engine.errors import UsageError
+from engine.model.limits import require_file
 from engine.model.tokenizers.base import BOS, EOS, IM_END, IM_START, TAG, UNK
 from engine.text.grammar import SEG
 from engine.text.prompts import REGION
@@ -131,6 +132,7 @@ class SentencePieceTokenizer:
         for path in paths:
             if not path.is_file():
                 raise UsageError(f"{folder}: {path.name} is missing")
+            require_file(path)
         try:
             added = json.loads(paths[1].read_text(encoding="utf-8"))
             if not isinstance(added, dict) or not all(isinstance(i, int) for i in added.values()):

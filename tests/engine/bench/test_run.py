@@ -12,7 +12,8 @@ from engine.bench import Baseline, Plan, Report, bench, make_photographs
 from engine.errors import UsageError
 from engine.images.sources import Source
 from engine.model.checkpoint import Checkpoint
-from engine.pipeline.pipeline import Options, Outcome, Pipeline
+from engine.pipeline.finishing import Outcome
+from engine.pipeline.pipeline import Options, Pipeline
 from tests.engine.tiny import leaning_to_seg
 
 TOKENS = 6

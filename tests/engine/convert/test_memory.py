@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from engine.convert.convert import convert
+from tests import program
 from tests.engine.convert.making import make, rewrite
 
 LIMIT = 60 * 2**20
-MEASURE = """
-import sys
-from pathlib import Path
-from engine.convert.convert import convert
 
-def peak():
+
+def _peak() -> int:
     # Not getrusage: that counts the process which started this one.
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
 
-small, large, out = sys.argv[1:]
-convert(small, Path(out) / "small")
-before = peak()
-convert(large, Path(out) / "large")
-print(peak() - before)
-"""
+
+def _measure(small: str, large: str, out: Path) -> None:
+    convert(small, out / "small")
+    before = _peak()
+    convert(large, out / "large")
+    print(_peak() - before)
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="peak memory is read from /proc")
@@ -37,10 +35,7 @@ def test_a_large_file_needs_no_more_memory_than_a_small_one(tmp_path: Path) -> N
         rewrite(made, made.tensors)
     file = large.folder / "pytorch_model.bin"
     assert file.stat().st_size > 3 * LIMIT
-    command = [sys.executable, "-c", MEASURE, str(small.folder), str(large.folder), str(tmp_path)]
-    done = subprocess.run(
-        command, capture_output=True, text=True, check=False, timeout=300, cwd=Path(__file__).parents[3]
-    )
+    done = program.call(_measure, str(small.folder), str(large.folder), tmp_path, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) < LIMIT
     stored = tmp_path / "large" / "model.safetensors"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -38,6 +39,7 @@ class _Card:
         self.made: list[tuple[object, object, str]] = []
         self.inside: list[object] = []
         self.pools = 0
+        self.alone: threading.Lock | None = None
         for name in ("Stream", "CUDAGraph", "device", "stream", "graph", "graph_pool_handle", "current_stream"):
             monkeypatch.setattr(torch.cuda, name, getattr(self, name))
 
@@ -78,17 +80,18 @@ class _Card:
     @contextmanager
     def graph(self, graph: object, pool: object, stream: object, capture_error_mode: str) -> Iterator[None]:
         assert len(self.inside) == 2 and self.inside[1] is stream
+        assert self.alone is None or self.alone.locked()
         self.made.append((pool, stream, capture_error_mode))
         yield
 
 
-def _recorded(tiny: Checkpoint, slots: int) -> tuple[RecordedStep, SlotCache]:
+def _recorded(tiny: Checkpoint, slots: int, alone: threading.Lock) -> RecordedStep:
     language = tiny.model.language_model
     cache = SlotCache(language, slots)
     cache.reserve(8)
-    step = RecordedStep(language, cache, slots)
+    step = RecordedStep(language, cache, slots, alone)
     step._recorder = _Recorder(torch.device("cuda", 1))
-    return step, cache
+    return step
 
 
 @torch.inference_mode()
@@ -96,7 +99,9 @@ def test_recordings_are_made_on_the_models_device_and_share_their_memory(
     tiny: Checkpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     card = _Card(monkeypatch)
-    step, _ = _recorded(tiny, 4)
+    alone = threading.Lock()
+    step = _recorded(tiny, 4, alone)
+    card.alone = alone
     for rows in (1, 2, 3, 4, 3, 1):
         states, logits = step([7] * rows, [0] * rows)
         assert (len(states), len(logits)) == (rows, rows)
@@ -105,13 +110,13 @@ def test_recordings_are_made_on_the_models_device_and_share_their_memory(
     assert {(pool, mode) for pool, _, mode in card.made} == {(1, "thread_local")}
     streams = {id(stream): stream for _, stream, _ in card.made}
     assert [getattr(stream, "device", None) for stream in streams.values()] == [torch.device("cuda", 1)]
-    assert not card.inside
+    assert not card.inside and not alone.locked()
 
 
 @torch.inference_mode()
 def test_a_recording_that_fails_leaves_nothing_to_the_next(tiny: Checkpoint, monkeypatch: pytest.MonkeyPatch) -> None:
     card = _Card(monkeypatch)
-    step, _ = _recorded(tiny, 2)
+    step = _recorded(tiny, 2, threading.Lock())
 
     def scarce(*_: object) -> Tensor:
         raise torch.OutOfMemoryError("CUDA out of memory")

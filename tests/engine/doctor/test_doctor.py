@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from safetensors.torch import load_file, save_file
 
 from engine.doctor import Check, Device, Memory, Report, Status, examine
 from engine.doctor.machine import fits
+from engine.doctor.memory import estimate
 from engine.doctor.parts import outline
 from engine.doctor.selftest import self_test
 from engine.errors import UsageError
@@ -185,9 +187,49 @@ def _other_grid(folder: Path) -> None:
     _change_config(folder, lambda config: config["pixel_encoder"].__setitem__("image_size", 192))
 
 
+def _lengthen_the_config(folder: Path) -> None:
+    os.truncate(folder / "config.json", 10 << 30)
+
+
+def _a_pipe_for_the_config(folder: Path) -> None:
+    (folder / "config.json").unlink()
+    os.mkfifo(folder / "config.json")
+
+
+def _lengthen_the_weights(folder: Path) -> None:
+    os.truncate(folder / "model.safetensors", 10 << 30)
+
+
+def _list_many(folder: Path) -> None:
+    files = {f"{number}.safetensors": "0" for number in range(100_000)}
+    (folder / "manifest.json").write_text(json.dumps({"files": files}))
+
+
+@pytest.fixture(scope="module")
+def estimated() -> Iterator[None]:
+    """Estimates of memory, which have nothing to do with damage, are made once for each config."""
+    known: dict[tuple[str, int], tuple[Memory, ...]] = {}
+
+    def once(network: MGLMM, prompt: int) -> tuple[Memory, ...]:
+        key = (network.config.model_dump_json(), prompt)
+        if key not in known:
+            known[key] = estimate(network, prompt)
+        return known[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("engine.doctor.examination.estimate", once)
+        yield
+
+
+@pytest.mark.usefixtures("estimated")
 @pytest.mark.parametrize(
     ("damage", "name", "words"),
     [
+        (_lengthen_the_config, "config", "config.json: 10737 MB: too large to be what its name says"),
+        (_lengthen_the_config, "manifest", "config.json: 10737 MB: too large"),
+        (_lengthen_the_weights, "manifest", "model.safetensors: can't be read as safetensors"),
+        (_a_pipe_for_the_config, "config", "config.json: is no file"),
+        (_list_many, "manifest", "4.safetensors and 99995 more: listed in manifest.json, but missing"),
         (_flip_a_byte, "manifest", "model.safetensors: damaged or changed"),
         (_remove_the_manifest, "manifest", "manifest.json is missing"),
         (_remove_the_tokenizer, "manifest", "tokenizer.json: listed in manifest.json, but missing"),

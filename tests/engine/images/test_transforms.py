@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from engine.errors import PhotographError
+from engine.images import transforms
 from engine.images.decode import decode
 from engine.images.transforms import CLIP_MEAN, CLIP_STD, Frame, Views, make_views, read_views
 from engine.masks import rle
@@ -54,6 +56,33 @@ def test_a_small_photograph_has_exactly_the_same_views(tmp_path: Path, kind: str
         assert (read.clip is None) == (made.clip is None) == (config is TINY)
         assert read.clip is None or made.clip is None or torch.equal(read.clip, made.clip)
         assert read.frame == made.frame == Frame.fit(height, width, 96)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2000, 1), (1, 2000), (3, 600), (600, 3), (3, 3), (8000, 20), (60_000, 1)])
+def test_a_thin_photograph_has_views_of_the_same_shape_and_little_memory(size: tuple[int, int]) -> None:
+    width, height = size
+    image = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
+    large = TINY.model_copy(update={"global_encoder": ClipConfig()})
+    tracemalloc.start()
+    try:
+        views = make_views(image, large)
+        assert tracemalloc.get_traced_memory()[1] < 8e6
+    finally:
+        tracemalloc.stop()
+    assert views.clip is not None and views.clip.shape == (3, 336, 336) and views.pixels.shape == (3, 96, 96)
+    assert min(views.frame.inner_height, views.frame.inner_width) >= 1
+
+
+def test_the_middle_of_a_thin_photograph_is_that_of_the_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for width, height in ((900, 9), (9, 900), (700, 3)):
+        image = decode(_photograph(tmp_path / "a.png", width, height))
+        cut = make_views(image, WITH_CLIP)
+        with monkeypatch.context() as patch:
+            patch.setattr(transforms, "_THIN", 10**6)
+            whole = make_views(image, WITH_CLIP)
+        assert cut.clip is not None and whole.clip is not None
+        levels = ((cut.clip - whole.clip) * torch.tensor(CLIP_STD)[:, None, None] * 255).abs()
+        assert levels.mean() < 0.5 and levels.max() < 2
 
 
 @pytest.mark.parametrize("config", [TINY, WITH_CLIP], ids=["pyramid", "clip"])

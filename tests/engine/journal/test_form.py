@@ -6,6 +6,7 @@ import json
 import math
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,10 +15,12 @@ from engine.journal import dump, from_json, load, to_json, to_line
 from engine.journal.form import is_photograph
 from engine.records import RLE, Failure, Mask, Parent, PhotoRecord, SegCap
 from engine.text.grammar import parse
+from engine.text.names import from_text, to_text
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
-# Bytes that are no UTF-8 reach a name as these lone surrogates.
-names = st.text(
+names = st.binary(min_size=1, max_size=20).map(to_text)
+# As Python has bytes of a name that are no UTF-8.
+halves = st.text(
     st.characters(exclude_categories=["Cs"]) | st.integers(0xDC80, 0xDCFF).map(chr), min_size=1, max_size=20
 )
 finite = st.floats(allow_nan=False, allow_infinity=False)
@@ -59,13 +62,20 @@ def test_a_line_comes_back_exactly(entry: PhotoRecord | Failure) -> None:
     # The parents here are any numbers.
     if isinstance(entry, Failure) or not any(segcap.parent for segcap in entry.segcaps):
         assert is_photograph(load(line.encode()))
+    assert orjson.loads(line) == json.loads(line)  # strictly UTF-8
 
 
-@given(st.recursive(texts | names | finite | st.integers(-(2**63), 2**64 - 1) | st.none(), st.lists))
+@given(st.recursive(texts | halves | finite | st.integers(-(2**63), 2**64 - 1) | st.none(), st.lists))
 def test_json_is_printable_ascii_and_comes_back(value: object) -> None:
     text = dump(value)
     assert all(32 <= byte < 127 for byte in text)
     assert load(text) == json.loads(text) == value
+
+
+@given(halves)
+def test_a_name_leaves_as_text_whoever_has_made_the_record(name: str) -> None:
+    line = to_line(Failure(name, "open", "no such file"))
+    assert from_text(orjson.loads(line)["file_name"]) == from_text(name)
 
 
 def cat(file_name: str = "a/b.jpg") -> PhotoRecord:

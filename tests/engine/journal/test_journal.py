@@ -21,7 +21,7 @@ from engine.text.grammar import parse
 INFO = RunInfo("mglmm 1.0", "nano", "ab12" * 16, {"batch_size": 4, "granularity": "both", "seed": 0})
 START = Start(INFO, ("photos",), "/data")
 HELD = Fingerprint("00ff", "12-34-56")
-NAMES = ("a/b.jpg", 'caf\udce9 \n".jpg', ',"photo":.jpg', "雪.jpg", "z.jpg")
+NAMES = ("a/b.jpg", 'caf\\xE9 \n".jpg', ',"photo":.jpg', "雪.jpg", "z.jpg")
 
 
 def cat(file_name: str = "a/b.jpg", caption: str = "A cat.") -> PhotoRecord:
@@ -75,6 +75,35 @@ def test_every_name_is_found_again(path: Path) -> None:
         assert journal.find("other.jpg") is None
         assert journal.index is not None
         assert (journal.index.done, journal.index.failed) == (len(NAMES), 1)
+
+
+def test_a_journal_whose_names_hold_half_characters_goes_on(path: Path) -> None:
+    """As journals had the bytes of a name that are no UTF-8."""
+    write(path, cat("x.jpg"))
+    old = []
+    for line in path.read_text(encoding="ascii").splitlines():
+        rest = line.replace("x.jpg", "caf\\udce9.jpg").replace('"photos"', '"caf\\udce9"')[len('{"crc":"00000000",') :]
+        old.append(seal(b"{" + rest.encode()))
+    path.write_bytes(b"".join(old))
+    with Journal(path, START) as journal:
+        place = journal.find(r"caf\xE9.jpg")
+        assert place is not None and place.done and place == journal.find("caf\udce9.jpg")
+        assert journal.read(place) == cat(r"caf\xE9.jpg")
+        assert journal.index is not None and journal.index.start is not None
+        assert journal.index.start.inputs == ("caf\udce9",)
+        assert [value["file_name"] for value in journal.index.photographs()] == [r"caf\xE9.jpg"]
+        journal.begin()
+        journal.append(cat(r"caf\xE9.jpg", "Another cat."), held=HELD)
+    assert [value["file_name"] for value in read(path)] == [r"caf\xE9.jpg"]
+
+
+def test_inputs_are_written_as_text_and_come_back(path: Path) -> None:
+    start = Start(INFO, ("caf\udce9", r"caf\xE9", "-"), "/d\udcffta")
+    write(path, cat(), start=start)
+    assert b"\\udc" not in path.read_bytes()
+    index = Index(path)
+    index.close()
+    assert index.start is not None and (index.start.inputs, index.start.folder) == (start.inputs, start.folder)
 
 
 def test_photographs_come_in_the_order_of_the_inputs(path: Path) -> None:

@@ -21,7 +21,6 @@ from engine.pipeline.pipeline import Options, Pipeline
 from engine.records import Failure, PhotoRecord
 from tests.engine.tiny import leaning_to_seg
 
-MIXES = 200
 QUESTIONS = (
     "x",
     "Segment the dog.",
@@ -29,15 +28,6 @@ QUESTIONS = (
     "Describe all the objects in the image comprehensively, with interleaved masks.",
     "Where is it?",
 )
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """So small a model is slower with several."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module", params=[-1, 0])
@@ -75,7 +65,8 @@ def _run(generator: Generator, requests: Sequence[Request], chance: random.Rando
     return [answers[name] for name in order]
 
 
-def test_answers_do_not_depend_on_who_shares_the_batch(chatty: Checkpoint) -> None:
+@pytest.mark.parametrize("mixes", [range(30), pytest.param(range(30, 100), marks=pytest.mark.slow)], ids=len)
+def test_answers_do_not_depend_on_who_shares_the_batch(chatty: Checkpoint, mixes: range) -> None:
     single = Generator(chatty.model, chatty.tokenizer, slots=1)
     requests = _requests(chatty, single)
     alone = [_run(single, [request], random.Random(0))[0] for request in requests]
@@ -85,7 +76,7 @@ def test_answers_do_not_depend_on_who_shares_the_batch(chatty: Checkpoint) -> No
         Generator(chatty.model, chatty.tokenizer, slots=slots, recorded=recorded)
         for slots, recorded in ((2, False), (3, True), (5, False), (6, True))
     ]
-    for mix in range(MIXES // 2):  # for each of the two rules
+    for mix in mixes:
         chance = random.Random(mix)
         chosen = chance.choices(range(len(requests)), k=chance.randint(2, 9))
         found = _run(chance.choice(generators), [requests[number] for number in chosen], chance)

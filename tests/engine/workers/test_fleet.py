@@ -7,8 +7,6 @@ import logging
 import multiprocessing
 import os
 import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -24,11 +22,14 @@ from engine.errors import UsageError
 from engine.images.sources import Source
 from engine.model.checkpoint import Checkpoint, identify, load
 from engine.model.precision import Precision
-from engine.pipeline.pipeline import Options, Outcome, Pipeline
+from engine.pipeline.finishing import Outcome
+from engine.pipeline.pipeline import Options, Pipeline
 from engine.records import Failure, PhotoRecord
+from engine.workers import process
 from engine.workers.fleet import Fleet, Worker, describe, parse_devices
+from engine.workers.process import Job, Seat
+from tests import program
 
-ROOT = Path(__file__).parents[3]
 OPTIONS = Options(granularity="panoptic", batch_size=1, max_new_tokens=6)
 CPU = Worker("cpu", 1)
 BROKEN = (0, 5, 11)
@@ -41,6 +42,32 @@ class Deadly:
         assert multiprocessing.parent_process() is not None, "not in a worker"
         os.kill(os.getpid(), signal.SIGKILL)
         raise AssertionError
+
+
+@pytest.fixture(scope="module", autouse=True)
+def forked() -> Iterator[None]:
+    """Workers that need not import everything first, but for those of the program at the end."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(process.multiprocessing, "get_context", lambda _: program.CONTEXT)
+        yield
+
+
+class Large:
+    """The path of a photograph that takes more memory than there is.
+
+    Args:
+        path: of the photograph.
+        alone: whether it fits when it is tried with nothing beside it, by the thread that drives the pipeline.
+    """
+
+    def __init__(self, path: Path, *, alone: bool) -> None:
+        self._path, self._alone = path, alone
+
+    def __fspath__(self) -> str:
+        assert multiprocessing.parent_process() is not None, "not in a worker"
+        if self._alone and threading.current_thread() is threading.main_thread():
+            return str(self._path)
+        raise RuntimeError("[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory")
 
 
 @pytest.fixture(scope="module")
@@ -136,6 +163,17 @@ def test_a_killed_process_loses_nothing(
     assert len(_processes()) == 2
 
 
+def test_the_process_after_one_that_memory_killed_writes_fewer_answers_together() -> None:
+    seat = Seat(Job("nowhere", Precision.FLOAT32, "cpu", 1, Options(batch_size=6)))
+    for number, batch in ((signal.SIGKILL, 3), (signal.SIGABRT, 1), (signal.SIGUSR1, 1)):
+        seat.start()
+        pid = seat._process.pid
+        assert pid is not None
+        os.kill(pid, number)
+        assert number.name in seat.bury()
+        assert seat.job.options.batch_size == batch
+
+
 def test_a_photograph_that_kills_twice_is_given_up_and_no_other(
     fleet: Fleet, photos: Sequence[Source], expected: Sequence[Outcome], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -145,6 +183,40 @@ def test_a_photograph_that_kills_twice_is_given_up_and_no_other(
     assert isinstance(given_up, Failure) and (given_up.file_name, given_up.stage) == ("deadly.png", "model")
     assert "died" in given_up.reason and "SIGKILL" in given_up.reason
     assert [record.levelno for record in caplog.records] == [logging.WARNING] * 2
+
+
+def test_memory_that_runs_out_in_a_process_is_that_photographs_alone(
+    fleet: Fleet, photos: Sequence[Source], expected: Sequence[Outcome], caplog: pytest.LogCaptureFixture
+) -> None:
+    fits, never = (
+        Source(cast(Path, Large(photos[7].path, alone=alone)), photos[7].file_name) for alone in (True, False)
+    )
+    outcomes = list(fleet.run([*photos[:7], fits, *photos[8:10], never]))
+    (_, failure) = outcomes.pop()
+    # The one that was tried again has a path of its own.
+    _assert_same(
+        [(source, outcome) for (_, outcome), (source, _) in zip(outcomes, expected[:10], strict=True)], expected[:10]
+    )
+    assert isinstance(failure, Failure) and failure.reason.startswith("not enough memory, even for it alone")
+    assert not caplog.records  # no process has died of it
+
+
+@pytest.mark.parametrize("in_order", [True, False])
+def test_a_list_that_grows_is_answered_as_it_comes(
+    fleet: Fleet, photos: Sequence[Source], expected: Sequence[Outcome], in_order: bool
+) -> None:
+    answered = threading.Semaphore(1)
+
+    def growing() -> Iterator[Source]:
+        for photo in photos[:6]:
+            assert answered.acquire(timeout=120.0), "the answer waits for the next name"
+            yield photo
+
+    outcomes = []
+    for outcome in fleet.run(growing(), in_order=in_order):
+        outcomes.append(outcome)
+        answered.release()
+    _assert_same(outcomes, expected[:6])
 
 
 def test_closing_a_run_early_ends_the_processes(fleet: Fleet, photos: Sequence[Source]) -> None:
@@ -163,7 +235,7 @@ def test_a_bug_in_a_process_comes_with_its_traceback(tiny_folder: Path) -> None:
         Fleet(str(tiny_folder), Precision.FLOAT32, (CPU,), OPTIONS) as fleet,
         pytest.raises(RuntimeError, match=r"(?s)process on cpu.*Traceback.*AttributeError"),
     ):
-        list(fleet.run([cast(Source, SimpleNamespace(file_name="no path"))]))
+        list(fleet.run([cast(Source, SimpleNamespace())]))
     assert not _processes()
 
 
@@ -176,15 +248,7 @@ def test_a_start_that_fails_is_one_error_and_ends_the_others(tiny_folder: Path) 
 
 def test_the_program_runs_several_processes(tiny_folder: Path, photos: Sequence[Source], tmp_path: Path) -> None:
     how = ["--model", str(tiny_folder), "--devices", "cpu:2", "--granularity", "panoptic", "--max-new-tokens", "6"]
-    done = subprocess.run(
-        [sys.executable, "-m", "mglmm_cli", "segcap", photos[0].path.parent, "-o", tmp_path / "out", *how],
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
+    done = program.run_text("segcap", photos[0].path.parent, "-o", tmp_path / "out", *how, cwd=tmp_path)
     assert done.returncode == 3, done.stderr
     assert "mglmm: 2 processes: 2 on cpu" in done.stderr
     assert "21 photographs done" in done.stderr and "Traceback" not in done.stderr

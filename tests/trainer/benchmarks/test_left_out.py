@@ -93,3 +93,50 @@ def test_a_reference_without_a_sentence_asks_nothing(tmp_path: Path) -> None:
     edit(root / "grefcoco/grefs(unc).json", lambda refs: [ref.update(sentences=[]) for ref in refs])
     with pytest.raises(UsageError, match="no question can be asked: the split is empty"):
         open_benchmark(Selection("grefer", "", "val", root))
+
+
+def turned(path: Path, orientation: int) -> None:
+    """A photograph that is stored lying, or mirrored."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.new("RGB", (made.WIDTH, made.HEIGHT)).save(path, exif=exif)
+
+
+def test_a_photograph_that_is_stored_turned_is_told_apart(tmp_path: Path) -> None:
+    root = made.refcoco(tmp_path)
+    chosen = Selection("refer", "refcoco", "val", root)
+    (path,) = root.rglob("a.jpg")
+    turned(path, 6)
+    with pytest.raises(UsageError, match="3 left out: its photograph is turned by its EXIF orientation"):
+        open_benchmark(chosen)
+    # Upside down it has the same size, and nothing tells; it is used, and said.
+    turned(path, 3)
+    found = open_benchmark(chosen)
+    report = noted(found.benchmark.score(ideal(found), Scoring()), found.left_out)
+    assert "left out" not in report.counts
+    assert any("1 used: a photograph with an EXIF orientation" in note for note in report.notes)
+
+
+@pytest.mark.parametrize("name", ["images\\a.jpg", "A.JPG", "./a.jpg", "a%2Ejpg"])
+def test_a_photograph_is_found_by_a_name_from_another_system(name: str, tmp_path: Path) -> None:
+    root = made.refcoco(tmp_path)
+    (path,) = root.rglob("a.jpg")
+    if "\\" in name:
+        (path.parent / "images").mkdir()
+        path.rename(path.parent / "images/a.jpg")
+    edit(root / "refcoco/instances.json", lambda file: file["images"][0].update(file_name=name))
+    questions = open_benchmark(Selection("refer", "refcoco", "val", root)).benchmark.questions
+    assert questions and all(one.image.is_file() for one in questions)
+
+
+def test_ids_and_marks_may_be_text(tmp_path: Path) -> None:
+    root = made.refcoco(tmp_path)
+
+    def as_text(file: Any) -> None:
+        for annotation in file["annotations"]:
+            annotation |= {"image_id": "1", "iscrowd": "0", "id": str(annotation["id"])}
+
+    edit(root / "grefcoco/instances.json", as_text)
+    edit(root / "grefcoco/grefs(unc).json", lambda refs: refs[1].update(no_target="1"))
+    found = open_benchmark(Selection("grefer", "", "val", root))
+    assert [len(found.benchmark.truth(one.id).masks) for one in found.benchmark.questions] == [2, 0]

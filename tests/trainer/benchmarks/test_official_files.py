@@ -38,6 +38,7 @@ def scored(metrics_root: Path, text_model_folder: Path, caption_metrics: None) -
     return score
 
 
+@pytest.mark.usefixtures("one_meteor")
 @pytest.mark.parametrize(("task", "split"), SPLITS)
 def test_official_numbers(task: str, split: str, scored: Scored, load_json: LoadJson) -> None:
     expected = load_json(f"{task}/expected.json")["splits"][split]
@@ -60,6 +61,7 @@ def test_official_numbers(task: str, split: str, scored: Scored, load_json: Load
     assert scores.detections.corrected.as_dict() == pytest.approx(variants["without_id0_quirk"], abs=1e-6)
 
 
+@pytest.mark.usefixtures("one_meteor")
 @pytest.mark.parametrize(("task", "split"), SPLITS)
 def test_corrected_numbers(task: str, split: str, scored: Scored, load_json: LoadJson) -> None:
     expected = load_json(f"{task}/expected.json")["splits"][split]
@@ -71,6 +73,7 @@ def test_corrected_numbers(task: str, split: str, scored: Scored, load_json: Loa
     assert scores.miou == pytest.approx(expected["official"]["miou"], abs=1e-6)
 
 
+@pytest.mark.usefixtures("one_meteor")
 @pytest.mark.parametrize(("task", "split"), SPLITS)
 def test_details_of_each_image(task: str, split: str, scored: Scored, load_json: LoadJson) -> None:
     scores = scored(task, split, "official")

@@ -14,8 +14,17 @@ from engine.records import RLE
 from engine.text.prompts import Task
 from trainer.data.record import Record
 from trainer.data.shards import Shards, write_shards
+from trainer.data.source import Room
 
 HEIGHT, WIDTH = 20, 30
+
+
+def words(turns: Sequence[Turn]) -> int:
+    return sum(len(f"{turn.question} {turn.answer}".split()) for turn in turns)
+
+
+ENDLESS = Room(10**9, lambda turns: True)
+"""Of a model that has positions for everything."""
 
 
 def mask(left: int, right: int, height: int = HEIGHT, width: int = WIDTH) -> RLE:

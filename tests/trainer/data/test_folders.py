@@ -76,6 +76,87 @@ def test_objects(tmp_path: Path) -> None:
     assert [int((scene.semantic == value).sum()) for value in (0, 1, 2, IGNORE)] == [100, 375, 25, 100]
 
 
+def street(root: Path, index: np.ndarray, **options: object) -> None:
+    folder = root / "camvid" / "train"
+    for name in ("images", "labels"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    (root / "camvid" / "classes.txt").write_bytes("sky\r\nroad\r\nunlabelled\r\n".encode("utf-8-sig"))
+    Image.fromarray(index).save(folder / "labels" / "a.png", **options)  # type: ignore[arg-type]
+    Image.new("RGB", (30, 20)).save(folder / "images" / "a.jpg")
+
+
+def test_index_maps_as_other_tools_write_them(tmp_path: Path) -> None:
+    index = np.zeros((20, 30), np.uint8)
+    index[10:] = 1
+    for other in (index, np.stack([index] * 3, -1), index.astype(np.uint16)):
+        street(tmp_path, other)
+        found = camvid(tmp_path, "train")
+        scene = found.load(found.items[0])
+        assert [(thing.label, thing.mask.sum()) for thing in scene.things] == [("sky", 300), ("road", 300)]
+
+
+@pytest.mark.parametrize(
+    ("index", "reason"),
+    [
+        (np.full((20, 30), 7, np.uint8), "the value 7 has no class"),
+        (np.full((20, 30), 40_000, np.uint16), "the value 40000 has no class"),
+        (np.full((20, 30, 3), (1, 2, 3), np.uint8), "more than one number per pixel"),
+    ],
+)
+def test_index_maps_that_are_none_are_one_line(tmp_path: Path, index: np.ndarray, reason: str) -> None:
+    street(tmp_path, index)
+    found = camvid(tmp_path, "train")
+    with pytest.raises(UsageError, match=rf"a\.png: .*{reason}"):
+        found.load(found.items[0])
+
+
+def objects(root: Path, image: dict[str, object], *annotations: dict[str, object]) -> None:
+    folder = root / "coco" / "train"
+    (folder / "images").mkdir(parents=True)
+    Image.new("RGB", (30, 20)).save(folder / "images" / "a.jpg")
+    names = [{"id": "18", "name": "dog"}, {"id": 19.0, "name": "Dog"}]
+    data = {"images": [image], "categories": names, "annotations": list(annotations)}
+    (folder / "instances.json").write_text(json.dumps(data), encoding="utf-8-sig")
+    (folder / "captions.json").write_text(json.dumps({"annotations": [{"image_id": 7.0, "caption": "a dog"}]}))
+
+
+def test_objects_as_other_tools_write_them(tmp_path: Path) -> None:
+    ring = [0, 0, 20, 0, 20, 20, 0, 20]
+    objects(
+        tmp_path,
+        {"id": "7", "file_name": "a.jpg"},
+        {"image_id": 7, "category_id": 18, "segmentation": [[1, 1, 2, 2], ring], "iscrowd": "0"},
+        {"image_id": "7", "category_id": "19", "segmentation": [ring], "iscrowd": None},
+    )
+    found = coco(tmp_path, "train")
+    assert found.classes == ("background", "dog")
+    scene = found.load(found.items[0])
+    assert [(thing.label, thing.mask.sum()) for thing in scene.things] == [("dog", 400)] * 2
+    assert (scene.captions, scene.crowds) == (("a dog",), ())
+
+
+@pytest.mark.parametrize(
+    ("image", "annotation", "reason"),
+    [
+        ({"file_name": "../a.jpg"}, {}, "not a name below the folder"),
+        ({"file_name": None}, {}, "no file name"),
+        ({}, {"image_id": 8}, "its image is not among the images"),
+        ({}, {"category_id": 20}, "its category is not among the categories"),
+        ({}, {"segmentation": [[1, 1, 2, 2]]}, "a polygon of fewer than three points"),
+        ({}, {"segmentation": {"size": [20, 30], "counts": [1]}}, "counts that end before they fill"),
+    ],
+)
+def test_objects_that_cannot_be_used_are_one_line(
+    tmp_path: Path, image: dict[str, object], annotation: dict[str, object], reason: str
+) -> None:
+    entry = {"image_id": 7, "category_id": 18, "segmentation": [[0, 0, 9, 0, 9, 9]]} | annotation
+    objects(tmp_path, {"id": 7, "file_name": "a.jpg"} | image, entry)
+    with pytest.raises(UsageError, match=reason) as caught:
+        found = coco(tmp_path, "train")
+        found.load(found.items[0])
+    assert "\n" not in str(caught.value)
+
+
 def test_real_photographs(data_root: Path) -> None:
     rng = np.random.default_rng(0)
     seen: set[Task] = set()

@@ -10,7 +10,7 @@ import pytest
 
 from engine.errors import UsageError
 from engine.text.prompts import Task
-from tests.trainer.data.recording import caption, photographs, referring, store
+from tests.trainer.data.recording import ENDLESS, caption, photographs, referring, store
 from trainer.data.folders import Folder, Item
 from trainer.data.mixture import BLOCK, Mixture, Pool
 from trainer.data.shards import Shards
@@ -25,6 +25,8 @@ class Numbers:
 
     def __len__(self) -> int:
         return self._size
+
+    remark = ""
 
     def length(self, number: int) -> None:
         return None
@@ -75,7 +77,7 @@ def _shards(folder: Path) -> tuple[Shards, Shards]:
 
 def _mixture(records: list[tuple[Shards, float]], tasks: dict[Task, float], **folders: Folder) -> Mixture:
     rates = dict.fromkeys(folders, 2.0)
-    return Mixture.of(folders, rates, records, tasks, side=30, mask_frame="full", text_tokens=100, seed=0)
+    return Mixture.of(folders, rates, records, tasks, side=30, mask_frame="full", text_tokens=100, room=ENDLESS, seed=0)
 
 
 def test_tasks_go_by_weight_and_data_sets_by_rate_inside_a_task(tmp_path: Path) -> None:

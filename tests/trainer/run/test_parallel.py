@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -67,12 +68,40 @@ def test_two_processes_have_the_gradients_of_one_and_end_with_the_same_weights(t
     assert load(str(tmp_path / "two" / "model")).config.name == "tiny"
 
 
+def _started_by_torchrun(rank: int, recipe: Path, out: Path) -> None:
+    from mglmm_cli.main import main
+
+    del os.environ["ACCELERATE_USE_CPU"]
+    with (
+        (out.parent / f"{rank}.log").open("w") as errors,
+        contextlib.redirect_stderr(errors),
+        pytest.raises(SystemExit) as left,
+    ):
+        main(["train", str(recipe), "-o", str(out)])
+    assert left.value.code == 2
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="accelerate connects the processes over the GPUs")
 def test_processes_that_would_each_train_alone_are_refused(tmp_path: Path) -> None:
+    recipe, out = making.recipe(tmp_path), tmp_path / "out"
+    spawn(_started_by_torchrun, 2, recipe, out)
+    for rank in range(2):
+        said = (tmp_path / f"{rank}.log").read_text()
+        assert said.count("\n") == 1
+        _assert_refused(said, out)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(torch.cuda.is_available(), reason="accelerate connects the processes over the GPUs")
+def test_torchrun_is_told_what_connects_its_processes(tmp_path: Path) -> None:
     recipe, out = making.recipe(tmp_path), tmp_path / "out"
     started = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "mglmm_cli"]
     env = {name: value for name, value in os.environ.items() if name != "ACCELERATE_USE_CPU"}
     done = subprocess.run([*started, "train", recipe, "-o", out], env=env, capture_output=True, text=True)
     assert done.returncode
-    assert "mglmm: 2 processes were started" in done.stderr and "ACCELERATE_USE_CPU=true" in done.stderr
+    _assert_refused(done.stderr, out)
+
+
+def _assert_refused(said: str, out: Path) -> None:
+    assert "mglmm: 2 processes were started" in said and "ACCELERATE_USE_CPU=true" in said
     assert not (out / "model").exists()

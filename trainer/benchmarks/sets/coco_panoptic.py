@@ -13,10 +13,11 @@ from engine.errors import UsageError
 from engine.json_file import read_json
 from engine.text.prompts import Task
 from trainer.benchmarks.benchmark import Question
-from trainer.benchmarks.entries import below, each, identity, listed, text, whole
+from trainer.benchmarks.entries import below, each, identity, listed, photograph, text, whole
 from trainer.benchmarks.maps import Category, Maps, TrueMap
 from trainer.data.formats.coco_file import first_of
-from trainer.data.formats.reading import field
+from trainer.data.formats.photographs import Names
+from trainer.data.formats.reading import field, flag
 from trainer.metrics.panoptic import Segment
 
 
@@ -42,7 +43,7 @@ def open_panoptic(data: Path, split: str, images: Path | None, limit: int | None
     known = {category.id for category in categories}
     if len(known) < len(categories):
         raise UsageError(f"{path}: two categories have the same id")
-    files = dict(each(path, "images", listed(path, content, "images"), partial(_file, folder)))
+    files = dict(each(path, "images", listed(path, content, "images"), partial(_file, Names(folder))))
     questions: list[Question] = []
     maps: dict[str, TrueMap] = {}
 
@@ -64,14 +65,14 @@ def open_panoptic(data: Path, split: str, images: Path | None, limit: int | None
 
 
 def _category(entry: Any) -> Category:
-    return Category(whole(entry, "id"), text(entry, "name"), bool(entry.get("isthing", 1)))
+    return Category(whole(entry, "id"), text(entry, "name"), flag(entry, "isthing", missing=True))
 
 
-def _file(folder: Path, entry: Any) -> tuple[str, Path]:
-    return identity(entry, "id"), below(folder, entry, "file_name")
+def _file(names: Names, entry: Any) -> tuple[str, Path]:
+    return identity(entry, "id"), photograph(names, entry, "file_name")
 
 
 def _segment(entry: Any) -> Segment:
     identity, category = whole(entry, "id"), whole(entry, "category_id")
     area = whole(entry, "area") if "area" in entry else None
-    return Segment(identity, category, bool(entry.get("iscrowd", 0)), area)
+    return Segment(identity, category, flag(entry, "iscrowd"), area)

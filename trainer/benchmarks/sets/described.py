@@ -21,9 +21,10 @@ from engine.errors import UsageError
 from engine.json_file import read_json
 from engine.text.prompts import Box, Task
 from trainer.benchmarks.benchmark import Question
-from trainer.benchmarks.entries import below, each, identity, listed, number, text, whole
+from trainer.benchmarks.entries import each, identity, listed, number, photograph, text, whole
 from trainer.benchmarks.texts import Captions, References
 from trainer.data.formats.coco_file import first_of
+from trainer.data.formats.photographs import Names
 from trainer.data.formats.reading import field
 
 
@@ -84,7 +85,7 @@ def _coco(data: Path, layout: _Layout, split: str, images: Path | None) -> tuple
     path = root / first_of(root, *(one.format(split=split) for one in layout.files)) if data.is_dir() else data
     folders = [root / one.format(split=split) for one in layout.images]
     folder = images or next((one for one in folders if one.is_dir()), folders[0])
-    content = read_json(path)
+    content, names = read_json(path), Names(folder)
     captions: defaultdict[str, list[str]] = defaultdict(list)
     boxes: dict[str, Any] = {}
     questions: list[Question] = []
@@ -104,7 +105,7 @@ def _coco(data: Path, layout: _Layout, split: str, images: Path | None) -> tuple
         if image_id in references:
             raise ValueError(f"image {image_id} for the second time")
         box = _box(boxes.get(image_id), image) if layout.task is Task.REGION else None
-        questions.append(Question(image_id, below(folder, image, "file_name"), layout.task, box=box))
+        questions.append(Question(image_id, photograph(names, image, "file_name"), layout.task, box=box))
         domain = text(image, "domain") if "domain" in image else ""
         references[image_id] = References(tuple(said), domain)
 
@@ -132,6 +133,7 @@ def _flickr(data: Path, split: str, images: Path | None) -> tuple[list[Question]
     path = data / "dataset_flickr30k.json"
     folders = [data / name for name in ("flickr30k-images", "flickr30k_images", "images")]
     folder = images or next((one for one in folders if one.is_dir()), folders[0])
+    names = Names(folder)
     questions: list[Question] = []
     references: dict[str, References] = {}
 
@@ -144,7 +146,7 @@ def _flickr(data: Path, split: str, images: Path | None) -> tuple[list[Question]
             raise ValueError(f"{name} has no caption")
         if name in references:
             raise ValueError(f"{name} for the second time")
-        questions.append(Question(name, below(folder, entry, "filename"), Task.CAPTION))
+        questions.append(Question(name, photograph(names, entry, "filename"), Task.CAPTION))
         references[name] = References(said)
 
     each(path, "images", listed(path, read_json(path), "images"), add)

@@ -11,20 +11,21 @@ Every sentence of a reference is a question. The photographs lie in `images/msco
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from engine.errors import UsageError
-from engine.images.sources import inside
-from engine.json_file import read_json
+from engine.json_file import read_json, whole
+from engine.records import RLE
 from engine.text.prompts import Task
 from trainer.benchmarks.benchmark import Question
-from trainer.benchmarks.entries import identity, text
+from trainer.benchmarks.entries import WORDLESS, identity, photograph, text
 from trainer.benchmarks.masks import Expressions, Target
 from trainer.data.formats.base import Skipped
-from trainer.data.formats.coco_file import first_of, mask_of, read_coco
-from trainer.data.formats.reading import field
+from trainer.data.formats.coco_file import CocoAnnotation, CocoImage, first_of, mask_of, read_coco
+from trainer.data.formats.photographs import Names
+from trainer.data.formats.reading import field, flag
 from trainer.data.formats.refer import TRAIN2014
 from trainer.data.formats.safe_pickle import read_pickle
 
@@ -35,7 +36,6 @@ FILES = {
     "grefcoco": ("grefs(unc).json",),
 }
 _NOTHING = -1
-_T = TypeVar("_T")
 
 
 def open_expressions(
@@ -49,7 +49,7 @@ def open_expressions(
         split: which.
         images: folder of the photographs.
         limit: only the first so many questions.
-        skipped: gets the references whose mask can't be used.
+        skipped: gets the references whose image or mask can't be used.
 
     Raises:
         UsageError: if a file is missing or malformed, or the split is not in it; names the reference.
@@ -57,29 +57,33 @@ def open_expressions(
     file = first_of(data, *(f"{name}/{one}" for one in FILES[name]))
     refs = read_pickle(data / file) if file.endswith(".p") else read_json(data / file)
     instances = read_coco(data / name / "instances.json", Skipped())
-    known = {image.id: image for image in instances.images}
-    annotations = {one.id: one for group in instances.annotations.values() for one in group}
-    root = images or data / next((one for one in TRAIN2014 if (data / one).is_dir()), TRAIN2014[0])
+    known, annotations = instances.images_by_id(), instances.annotations_by_id()
+    names = Names(images or data / next((one for one in TRAIN2014 if (data / one).is_dir()), TRAIN2014[0]))
     questions: list[Question] = []
     targets: dict[str, Target] = {}
     for ref in _of_split(refs, split, file):
         where = f"{file}: ref {ref.get('ref_id')}"
         try:
-            image = _known(known, ref, "image_id")
-            photograph = inside(root, image.file_name)
-            objects = [_known(annotations, {"ann_id": one}, "ann_id") for one in _objects(ref)]
+            ids = _ids(ref)
             asked = [(identity(one, "sent_id"), text(one, "sent").strip()) for one in field(ref, "sentences", list)]
-        except (ValueError, UsageError) as error:
+        except ValueError as error:
             raise UsageError(f"{where}: {error}") from None
         try:
-            target = Target(tuple(mask_of(one, image) for one in objects))
+            image = known.get(ref.get("image_id"))
+            if image is None:
+                raise ValueError("its image is not in instances.json, or can't be used")
+            path = photograph(names, {"file_name": image.file_name}, "file_name")
+            target = Target(tuple(_mask(annotations.get(one), image) for one in ids))
         except ValueError as error:
             skipped.add(where, str(error))
             continue
         for sentence_id, said in asked:
             if sentence_id in targets:
                 raise UsageError(f"{where}: sentence {sentence_id} for the second time")
-            questions.append(Question(sentence_id, photograph, Task.REFERRING, said))
+            if not said:
+                skipped.add(f"{where}, sentence {sentence_id}", WORDLESS)
+                continue
+            questions.append(Question(sentence_id, path, Task.REFERRING, said))
             targets[sentence_id] = target
     kept = questions[:limit]
     return Expressions(kept, {one.id: targets[one.id] for one in kept}, empty_targets=name == "grefcoco")
@@ -95,23 +99,22 @@ def _of_split(refs: Any, split: str, file: str) -> list[dict[str, Any]]:
     return chosen
 
 
-def _objects(ref: Mapping[str, Any]) -> list[Any]:
-    """Ids of all that an expression means; none for an empty target.
+def _ids(ref: Mapping[str, Any]) -> list[Any]:
+    """Of all objects that an expression means; none for an empty target.
 
     Raises:
         ValueError: if it says neither.
     """
     given = field(ref, "ann_id", object)
     ids = given if isinstance(given, list) else [given]
-    if ref.get("no_target") or ids == [_NOTHING]:
+    if flag(ref, "no_target") or [whole(one) for one in ids] == [_NOTHING]:
         return []
     if not ids:
         raise ValueError("no object, and not said to have none")
     return ids
 
 
-def _known(entries: Mapping[Any, _T], ref: Mapping[str, Any], key: str) -> _T:
-    value = field(ref, key, object)
-    if not isinstance(value, Hashable) or value not in entries:
-        raise ValueError(f"no {key} {value!r} in instances.json")
-    return entries[value]
+def _mask(annotation: CocoAnnotation | None, image: CocoImage) -> RLE:
+    if annotation is None or annotation.image != image.id:
+        raise ValueError("its object is not in instances.json, or not under an id of its own")
+    return mask_of(annotation, image)

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.text.prompts import Families, Task
-from trainer.data.record import Record
+from trainer.data.record import Record, written
 
 _EXAMPLES = 3
-_MOST = 100
+_MOST, _LONGEST = 100, 400
 _OTHER = "other reasons"
 
 
@@ -26,10 +26,11 @@ class _Tally:
         # A reason that quotes a file is another one for every entry, and there may be millions.
         if reason not in self._counts and len(self._counts) >= _MOST:
             reason = _OTHER
+        reason = written(reason)
         self._counts[reason] += 1
         examples = self._examples.setdefault(reason, [])
         if len(examples) < _EXAMPLES:
-            examples.append(where)
+            examples.append(written(where[:_LONGEST]))
 
     def total(self) -> int:
         return self._counts.total()

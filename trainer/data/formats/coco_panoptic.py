@@ -28,7 +28,7 @@ from trainer.data.formats.base import Format, Skipped
 from trainer.data.formats.coco_file import CocoAnnotation, CocoFile, first_of, read_coco
 from trainer.data.formats.coco_stuff import spoken
 from trainer.data.formats.objects import Group, Objects, spoken_name
-from trainer.data.formats.photographs import Names, Photograph, Photographs
+from trainer.data.formats.photographs import Names, Photograph, Photographs, shown
 from trainer.data.formats.pictures import read_colours
 from trainer.data.formats.polygons import Note
 from trainer.data.formats.reading import flag, integer
@@ -57,10 +57,12 @@ def _read(root: Path, families: Families, skipped: Skipped) -> Iterator[Record]:
         photograph = photographs.find(images, image.file_name, source, size=image.size)
         if photograph is None:
             continue
+        annotations = file.annotations.get(image.id, ())
         try:
-            groups = _grouped(_segments(pictures, file, photograph, file.annotations.get(image.id, ()), skipped))
+            groups = _grouped(_segments(pictures, file, photograph, annotations, skipped))
         except ValueError as error:
-            skipped.add(source, str(error))
+            names = ", ".join(shown(maps, annotation.raw.get("file_name")) for annotation in annotations)
+            skipped.add(f"{source} ({names})" if names else source, str(error))
             continue
         for ask in (objects.semantic, objects.instance, objects.panoptic, objects.gcg, objects.named):
             yield from ask(photograph, groups, source)

@@ -100,6 +100,8 @@ def _expressions(thing: Any) -> list[str]:
     labels = [label.replace("_", " ").lower() for label in texts(thing, "labels")]
     given = thing.get("attributes") or []
     given = [given] if isinstance(given, str) else given
+    if not isinstance(given, list):
+        raise ValueError("'attributes' that is not a list")
     expressions = [_SPEAKER.sub("", one).strip().rstrip(".").lower() for one in given if isinstance(one, str)]
     expressions = [one for one in dict.fromkeys(expressions) if one]
     naming = [one for one in expressions if any(label in one for label in labels)]

@@ -21,7 +21,7 @@ Source: https://github.com/mbzuai-oryx/groundingLMM/blob/main/docs/datasets.md
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -33,7 +33,7 @@ from engine.masks.rle import from_coco
 from engine.text.prompts import Families, Task
 from trainer.data.formats.asking import Questions
 from trainer.data.formats.base import Format, Skipped
-from trainer.data.formats.ids import ById, Id, identity
+from trainer.data.formats.ids import ById, identity
 from trainer.data.formats.photographs import Photograph, Photographs
 from trainer.data.formats.reading import coco_to_rle, field, flag, json_list, skipping, union, visible
 from trainer.data.formats.spans import Grounding, parts_of, place
@@ -134,14 +134,15 @@ def _read_flickr(source: Path, families: Families, skipped: Skipped) -> Iterator
         images, annotations = field(content, "images", list), field(content, "annotations", list)
     except ValueError as error:
         raise UsageError(f"{path}: {error}") from None
-    objects: dict[Id, list[Any]] = defaultdict(list)
+    keys = [identity(image.get("id")) if isinstance(image, Mapping) else None for image in images]
+    places = ById((key, place) for place, key in enumerate(keys) if key is not None)
+    objects: dict[int, list[Any]] = defaultdict(list)
     for number, annotation in enumerate(annotations):
         with skipping(skipped, f"{path.name}: annotation {number}"):
-            key = identity(field(annotation, "image_id", object))
-            if key is None:
-                raise ValueError("'image_id' that is neither a number nor text")
-            objects[key].append(annotation)
-    of_image = ById(objects.items())
+            place = places.get(field(annotation, "image_id", object))
+            if place is None:
+                raise ValueError("its image is not among the images")
+            objects[place].append(annotation)
     reader = _Reader.of(source, families, skipped)
     for number, image in enumerate(images):
         where = f"{path.name}: image {number}"
@@ -150,7 +151,7 @@ def _read_flickr(source: Path, families: Families, skipped: Skipped) -> Iterator
             if len(caption.split()) < _LEAST_WORDS:
                 raise ValueError(f"a caption of fewer than {_LEAST_WORDS} words")
             groundings = []
-            for index, annotation in enumerate(of_image.get(field(image, "id", object)) or ()):
+            for index, annotation in enumerate(objects[number]):
                 with skipping(skipped, f"{where}: object {index}"):
                     groundings.append(_flickr_object(annotation, caption))
             yield from reader.described(_FLICKR, field(image, "file_name", str), caption, groundings, where)

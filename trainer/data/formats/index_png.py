@@ -85,13 +85,13 @@ class Regions:
             try:
                 labels = names.find("", entry.labels, "the picture of labels")
                 index = self._merged(read_index(root / labels, "a picture of labels", note))
+                regions = self._regions(index)
             except ValueError as error:
                 self._skipped.add(entry.labels, str(error))
                 continue
             photograph = photographs.find("", entry.image, entry.labels, size=index.shape)
             if photograph is None:
                 continue
-            regions = self._regions(index)
             if not regions:
                 self._skipped.add(entry.labels, "no class in it")
                 continue
@@ -99,21 +99,22 @@ class Regions:
             yield from self._asked(photograph, regions, present, entry.labels)
 
     def _merged(self, index: np.ndarray) -> np.ndarray:
-        """The first value of each class, where several have one name.
+        """With one value for each class, where several have one name."""
+        for value, first in self._first.items():
+            if value != first:
+                index = np.where(index == value, first, index)
+        return index
+
+    def _regions(self, index: np.ndarray) -> dict[int, RLE]:
+        """Masks by value, the largest first, without traces.
 
         Raises:
             ValueError: for a value that has no class.
         """
-        values, places = np.unique(index, return_inverse=True)
-        strange = set(values.tolist()) - set(self._first) - self._nothing
+        values, counts = np.unique(index, return_counts=True)
+        strange = set(values.tolist()) - set(self._names) - self._nothing
         if strange:
             raise ValueError("a value that has no class")
-        merged = np.array([self._first.get(value, value) for value in values.tolist()])
-        return merged[places].reshape(index.shape)
-
-    def _regions(self, index: np.ndarray) -> dict[int, RLE]:
-        """Masks by value, the largest first, without traces."""
-        values, counts = np.unique(index, return_counts=True)
         pairs = zip(values.tolist(), counts.tolist(), strict=True)
         kept = [value for value, count in pairs if value in self._names and count >= MIN_SHARE * index.size]
         masks = encode(np.stack([index == value for value in kept])) if kept else []

@@ -77,7 +77,7 @@ def image_of(entry: Any) -> str:
 
 def _ask(photograph: Photograph, entry: Any, where: str, questions: Questions, skipped: Skipped) -> Iterator[Record]:
     asked, answers = texts(entry, "questions"), field(entry, "answers", list)
-    told = entry.get("text_answers") or []
+    told = field(entry, "text_answers", list) if entry.get("text_answers") else []
     for index, (question, answer, text) in enumerate(zip_longest(asked, answers, told)):
         at = f"{where}: question {index}"
         with skipping(skipped, at):

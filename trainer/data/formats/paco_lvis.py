@@ -70,7 +70,9 @@ class _Reader:
                 yield from self._only(photograph, objects[0])
             else:
                 yield from self._several(photograph, objects, source)
-        yield from self._denied(photograph, self._categories(image, "neg_category_ids"), source)
+        # Two categories may have one name.
+        there = {annotation.category for annotation in self._file.annotations[image.id]}
+        yield from self._denied(photograph, self._categories(image, "neg_category_ids") - there, source)
 
     def _objects(self, image: CocoImage, photograph: Photograph) -> list[_Object]:
         """The objects with their parts, of classes of which all that is in the photograph can be shown."""

@@ -1,7 +1,8 @@
 """The photographs of a data set, found under the names that its annotation has for them.
 
 Names have been on other systems: with `\\` for `/`, with `%20`, in the other form of Unicode, in other case, seen from
-another folder. What can only mean one file is found; whatever leads out of the data set is not looked for.
+another folder; or they are those of this program's outputs. What can only mean one file is found; whatever leads out of
+the data set is not looked for.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ from urllib.parse import unquote
 from engine.errors import PhotographError, UsageError
 from engine.images.header import Header, read_header
 from engine.images.sources import inside
+from engine.text.names import from_text
 from trainer.data.formats.base import Skipped
+from trainer.data.formats.reading import is_whole
 
 _TURNED = (
     "its photograph is turned by its EXIF orientation, and its annotation has the size of the stored pixels: remove "
@@ -100,7 +103,7 @@ class Names:
     """
 
     def __init__(self, root: Path) -> None:
-        self._root = root
+        self.root = root
         self._listed: dict[str, dict[str, str | None]] = {}
 
     def find(self, folder: str, name: Any, what: str = "its photograph") -> str:
@@ -124,7 +127,7 @@ class Names:
         if not paths:
             raise ValueError("a file name that leads out of the data set")
         for path in paths:
-            if os.path.exists(self._root / path):
+            if os.path.exists(self.root / path):
                 return path
         for path in paths:
             alike = self._written_otherwise(path)
@@ -135,7 +138,8 @@ class Names:
     def _paths(self, folder: str, name: str) -> Iterator[str]:
         """What a name can mean, most likely first, without what is not below the root."""
         unquoted = unquote(name, errors="surrogateescape")
-        spellings = [name, name.replace("\\", "/"), unquoted, unquoted.replace("\\", "/")]
+        spellings = [name, from_text(name)] if is_whole(name) else [name]
+        spellings += [name.replace("\\", "/"), unquoted, unquoted.replace("\\", "/")]
         for start in (folder, ""):
             for spelling in spellings:
                 # Seen from the root, only what names a folder: any file might lie there.
@@ -146,10 +150,10 @@ class Names:
 
     def _below(self, folder: str, name: str) -> str | None:
         if name.startswith("/"):
-            name = os.path.relpath(name, os.path.abspath(self._root))
+            name = os.path.relpath(name, os.path.abspath(self.root))
         path = posixpath.normpath(posixpath.join(folder, name))
         try:
-            inside(self._root, path)
+            inside(self.root, path)
         except UsageError:
             return None
         return path
@@ -169,7 +173,7 @@ class Names:
         if folder not in self._listed:
             names: dict[str, str | None] = {}
             try:
-                for name in os.listdir(self._root / folder):
+                for name in os.listdir(self.root / folder):
                     names[plain(name)] = None if plain(name) in names else name
             except OSError:
                 pass

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from pycocotools import mask as coco_mask
 
+from engine.masks.rle import MAX_PIXELS
 from engine.records import RLE
 
 _LONGEST = 10_000_000
@@ -34,6 +35,8 @@ def polygons_to_rle(polygons: Sequence[Any], height: int, width: int, note: Note
     Raises:
         ValueError: if no ring is good; says why of the first.
     """
+    if height * width > MAX_PIXELS:
+        raise ValueError(f"a mask of more than {MAX_PIXELS / 1e6:.0f} megapixels")
     given = [polygons] if polygons and all(_is_number(value) for value in polygons) else polygons
     if not given:
         raise ValueError("no polygon")

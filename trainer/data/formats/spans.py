@@ -58,7 +58,7 @@ def place(caption: str, phrase: str, span: Any) -> tuple[int, int]:
     if not phrase.strip():
         raise ValueError("a phrase without words")
     words = re.compile(rf"(?<!\w){re.escape(phrase.strip())}(?!\w)", re.IGNORECASE)
-    known = isinstance(span, list) and span and isinstance(span[0], int) and span[0] >= 0
+    known = isinstance(span, list) and span and isinstance(span[0], int) and 0 <= span[0] <= len(caption)
     found = words.match(caption, span[0]) if known else None
     found = found or words.search(caption)
     if found is None:

@@ -132,11 +132,7 @@ def box_of(corners: Any, photograph: Photograph) -> Box:
     except OverflowError:  # a number of hundreds of digits
         raise ValueError(wrong) from None
     try:
-        return Box(
-            left=max(0.0, left / photograph.width),
-            top=max(0.0, top / photograph.height),
-            right=min(1.0, right / photograph.width),
-            bottom=min(1.0, bottom / photograph.height),
-        )
+        sides = left / photograph.width, top / photograph.height, right / photograph.width, bottom / photograph.height
+        return Box(*(min(max(0.0, side), 1.0) for side in sides))
     except ValueError:
         raise ValueError("a box without area inside the photograph") from None

@@ -40,6 +40,21 @@ def test_a_phrase_that_can_not_be_written_is_noted() -> None:
     ]
 
 
+def test_half_a_character_is_noted() -> None:
+    """JSON can write it, no tokenizer takes it."""
+    skipped = Skipped()
+    target = Target("the \ud83c cup", tuple(encode(LEFT[None])))
+    assert not list(Questions(FAMILIES, skipped).ask(PHOTOGRAPH, Task.REFERRING, [target], source="s", label="cup"))
+    assert skipped.reasons() == [("text with half a character (a lone surrogate)", 1, ("s",))]
+
+
+def test_what_is_spoken_of_as_something_present_is_not_denied() -> None:
+    absent = Absent(str.lower)
+    absent.affirmed("Fish")
+    assert absent.draw({"fish"}) is None
+    assert absent.draw({"dog"}) == "Fish"
+
+
 def test_a_label_may_hold_braces() -> None:
     target = Target("the {x}", tuple(encode(LEFT[None])))
     (record,) = Questions(FAMILIES, Skipped()).ask(PHOTOGRAPH, Task.REFERRING, [target], source="s", label="the {x}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from PIL import Image
 
 from engine.errors import UsageError
 from engine.text.prompts import Task
-from tests.trainer.data.formats.made import box, photograph, read, same, told, write
+from tests.trainer.data.formats.made import box, noted, photograph, read, same, told, write
 
 LEFT, RIGHT, TREE = box(6, 1, 12, 4), box(6, 8, 12, 10), box(0, 0, 6, 20)
 ONE, TWO, WOOD = 3937500, 7, 8405120  # 3937500 is (220, 20, 60), 8405120 is (128, 64, 128)
@@ -102,7 +103,7 @@ def test_photographs_that_can_not_be_used_are_named(tmp_path: Path, annotations:
     make(tmp_path, annotations=annotations)
     records, skipped = read("coco-panoptic", tmp_path)
     assert not records
-    ((found, count, where),) = skipped.reasons()
+    ((found, count, where),) = noted(skipped)
     assert (found.startswith(reason), count, where) == (True, 1, ("panoptic_train2017.json: image 9",))
 
 
@@ -120,6 +121,39 @@ def test_a_picture_of_another_size_or_kind_is_noted(tmp_path: Path) -> None:
     _, skipped = read("coco-panoptic", tmp_path)
     ((found, *_),) = skipped.reasons()
     assert found.startswith("a picture of segments that can't be read: not a JPEG")
+
+
+def test_entries_of_tables_and_pictures_of_other_tools_are_the_same(tmp_path: Path) -> None:
+    make(tmp_path, segment(ONE, 1), segment(TWO, 1, crowd=1), segment(WOOD, 184))
+    expected, _ = read("coco-panoptic", tmp_path)
+    path = tmp_path / "annotations/panoptic_train2017.json"
+    content = json.loads(path.read_text())
+    content["images"][0]["id"] = "9"
+    content["images"][0]["file_name"] = "train2017\\000000000009.jpg"
+    for category, thing in zip(content["categories"], ("1", "0"), strict=True):
+        category |= {"id": str(category["id"]), "isthing": thing}
+    for entry in content["annotations"][0]["segments_info"]:
+        entry |= {"id": float(entry["id"]), "iscrowd": str(entry["iscrowd"])}
+    content["annotations"][0]["file_name"] = "..\\panoptic_train2017\\000000000009.PNG"
+    write(path, content)
+    picture = tmp_path / "annotations/panoptic_train2017/000000000009.png"
+    with Image.open(picture) as colours:
+        for other in (colours.convert("RGBA"), colours.quantize(16)):
+            other.save(picture)
+            records, skipped = read("coco-panoptic", tmp_path)
+            assert records == expected and not skipped.total
+
+
+def test_a_picture_of_segments_outside_is_not_looked_at(tmp_path: Path) -> None:
+    make(tmp_path, segment(ONE, 1))
+    path = tmp_path / "annotations/panoptic_train2017.json"
+    content = json.loads(path.read_text())
+    content["annotations"][0]["file_name"] = "../../../a.png"
+    write(path, content)
+    records, skipped = read("coco-panoptic", tmp_path)
+    assert not records
+    where = "panoptic_train2017.json: image 9 (annotations/panoptic_train2017/../../../a.png)"
+    assert skipped.reasons() == [("a file name that leads out of the data set", 1, (where,))]
 
 
 def test_missing_files_are_named(tmp_path: Path) -> None:

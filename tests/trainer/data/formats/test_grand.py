@@ -120,6 +120,7 @@ def test_what_has_no_mask_is_noted(tmp_path: Path) -> None:
         ({"floating_objects": []}, "no 'objects'"),
         (entry(objects=[], short_captions=[7]), "an entry that is not an object"),
         (entry(objects=[7], short_captions=[]), "an entry that is not an object"),
+        (entry(objects=[thing(0, BOAT, 7.5)], short_captions=[]), "'attributes' that is not a list"),
     ],
 )
 def test_what_cannot_be_used_is_named(tmp_path: Path, content: Any, reason: str) -> None:

@@ -191,6 +191,36 @@ def test_objects_of_flickr_that_cannot_be_used_are_counted_and_named(tmp_path: P
     }
 
 
+def test_ids_and_marks_of_flickr_may_come_from_tables(tmp_path: Path) -> None:
+    objects = [
+        flickr_object(MAN, [0, 8], image_id="5", ignore="0"),
+        flickr_object(DOG, [0, 8], image_id=5.0, ignore=float("nan")),
+        flickr_object(TAIL, [0, 8], ignore="1"),
+    ]
+    write(tmp_path / ANNOTATIONS / "flickr_mergedGT_GCG_train.json", flickr(objects))
+    photograph(tmp_path / "flikcr_30k/train/1000092795.jpg")
+    (record,), skipped = read("grandf-flickr", tmp_path)
+    assert same(record, MAN, DOG)
+    assert skipped.reasons() == [
+        ("an object marked to be ignored", 1, ("flickr_mergedGT_GCG_train.json: image 0: object 2",))
+    ]
+
+
+def test_a_ring_of_refcocog_that_is_none_is_remarked(tmp_path: Path) -> None:
+    content = refs()
+    write(tmp_path / ANNOTATIONS / "RefCOCOg_GCG_train.json", [content])
+    photograph(tmp_path / "coco_2014/train2014/COCO_train2014_000000000001.jpg")
+    expected, _ = read("grandf-refcocog", tmp_path)
+    (inner,) = content.values()
+    for one in inner["refs"]:
+        one["segmentation"] = [[1, 1, 2, 2], *one["segmentation"]]
+    write(tmp_path / ANNOTATIONS / "RefCOCOg_GCG_train.json", [content])
+    records, skipped = read("grandf-refcocog", tmp_path)
+    assert records == expected
+    ((remark, count, _),) = skipped.remarks()
+    assert "fewer than three points" in remark and count == len(records[0].masks)
+
+
 def test_a_short_caption_of_flickr_is_left_out(tmp_path: Path) -> None:
     content = flickr([flickr_object(MAN, [0, 4])], "Dogs run.")
     write(tmp_path / ANNOTATIONS / "flickr_mergedGT_GCG_train.json", content)

@@ -102,6 +102,19 @@ def test_an_answer_that_would_not_be_whole_is_not_made(tmp_path: Path) -> None:
     }
 
 
+def test_marks_and_ids_of_tables(tmp_path: Path) -> None:
+    refs = [
+        ref(0, ["100", "101"], "the two men", no_target="false"),
+        ref(1, [100.0], "right guy", image_id=9.0, no_target=None),
+        ref(2, [-1.0], "a zebra", no_target="1"),
+        ref(3, [100], "a lion", no_target="maybe"),
+    ]
+    make(tmp_path, refs)
+    records, skipped = read("grefcoco", tmp_path)
+    assert [len(record.masks) for record in records] == [2, 1, 0]
+    assert skipped.reasons() == [("'no_target' that is neither 0 nor 1", 1, ("grefcoco/grefs(unc).json: ref 3",))]
+
+
 def test_bad_files_are_one_clear_line(tmp_path: Path) -> None:
     make(tmp_path, [{"ref_id": 0}])
     _, skipped = read("grefcoco", tmp_path)

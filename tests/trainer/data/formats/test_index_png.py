@@ -100,16 +100,14 @@ def test_photographs_that_can_not_be_used_are_named(tmp_path: Path) -> None:
     (tmp_path / "images" / "gone.jpg").unlink()
     records, skipped = read("index-png", tmp_path)
     assert not records
-    assert {reason: where for reason, _, (where,) in skipped.reasons()} == {
+    assert {reason.partition(": not a JPEG")[0]: where for reason, _, (where,) in skipped.reasons()} == {
         "a value that has no class": "labels/strange.png",
         "no class in it": "labels/blank.png",
         "a picture of labels with more than one number per pixel": "labels/colours.png",
         "its photograph is turned against its annotation: the width of one is the height of the other": (
             "labels/size.png (images/size.jpg)"
         ),
-        "a picture of labels that can't be read: not a JPEG, PNG, WebP, BMP, TIFF or GIF picture, or damaged": (
-            "labels/broken.png"
-        ),
+        "a picture of labels that can't be read": "labels/broken.png",
         "the picture of labels is not there": "labels/alone.png",
         "no photograph of this name": "labels/gone.png",
     }

@@ -130,6 +130,7 @@ def test_a_question_that_cannot_be_used_is_named_and_the_others_stay(
         (entry(ASKED, height=HEIGHT + 1), "its photograph has another size than its annotation says"),
         (entry(ASKED, file_name="gone.jpg"), "its photograph is not there"),
         (entry(ASKED, file_name=None), "no 'coco_url'"),
+        (entry(ASKED, text_answers=7), "'text_answers' that is not list"),
     ],
 )
 def test_an_entry_that_cannot_be_used_is_named(tmp_path: Path, broken: Any, reason: str) -> None:

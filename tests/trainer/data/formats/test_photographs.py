@@ -66,7 +66,8 @@ def test_an_absolute_name_below_the_root_is_found(tmp_path: Path) -> None:
 def test_a_name_that_is_no_utf_8_is_found(tmp_path: Path) -> None:
     name = os.fsdecode(b"caf\xe9.jpg")
     photograph(tmp_path / "images" / name, 6, 10)
-    assert find(tmp_path, "caf%E9.jpg")[0] == Photograph(f"images/{name}", 6, 10)
+    for said in ("caf%E9.jpg", "caf\\xE9.jpg"):  # the second is how this program writes it
+        assert find(tmp_path, said)[0] == Photograph(f"images/{name}", 6, 10)
 
 
 @pytest.mark.parametrize(
@@ -80,7 +81,7 @@ def test_a_name_that_is_no_utf_8_is_found(tmp_path: Path) -> None:
         ("../..", "a file name that leads out of the data set", "images/../.."),
         ("https://example.org/images/a.jpg", "a file name that is an address", "https://example.org/images/a.jpg"),
         ("a\0.jpg", "a file name that no file can have", "images/a\0.jpg"),
-        ("half \ud83c.jpg", "its photograph is not there", "images/half \ud83c.jpg"),
+        ("half \ud83c.jpg", "its photograph is not there", "images/half \\ud83c.jpg"),
         ("n" * 5000, "its photograph is not there", "images/" + "n" * 200),
         ("", "no file name", "images/"),
         (" ", "no file name", "images/ "),

@@ -81,6 +81,11 @@ def test_a_crossed_outline_has_an_area() -> None:
     assert decode(polygons_to_rle([[0, 0, 10, 10, 10, 0, 0, 10]], HEIGHT, WIDTH)).any()
 
 
+def test_a_frame_that_no_photograph_has_is_refused() -> None:
+    with pytest.raises(ValueError, match="more than 268 megapixels"):
+        polygons_to_rle([GOOD], 100_000, 100_000)
+
+
 def test_the_way_around_a_ring_is_bounded() -> None:
     """Every pixel of it costs memory, so that a small file could ask for any amount."""
     zigzag = [value for at in range(3_000) for value in (0, at, 9_000, at)]

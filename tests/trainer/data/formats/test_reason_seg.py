@@ -50,6 +50,21 @@ def test_every_wording_of_a_question_is_a_record(tmp_path: Path) -> None:
     assert not skipped.total
 
 
+@pytest.mark.parametrize("points", [[], [[1, 1]], [[1, 1], [5, 1]], [[1, 1], [5, 1], [9, 1]]])
+def test_a_shape_that_is_none_leaves_the_others(tmp_path: Path, points: list[Any]) -> None:
+    make(tmp_path, entry(shapes=[{"label": "target", "points": points}, shape("target", 0, 0, 8, 10)]))
+    records, skipped = read("reasonseg", tmp_path)
+    assert len(records) == 2 and all(same(record, box(0, 0, 8, 10)) for record in records)
+    ((remark, count, where),) = skipped.remarks()
+    assert "the other shapes are used" in remark and (count, where) == (1, ("1_2.json",))
+
+
+def test_a_phrase_may_be_marked_in_text(tmp_path: Path) -> None:
+    make(tmp_path, entry(is_sentence="false", text=["The ladder."]))
+    (record,), _ = read("reasonseg", tmp_path)
+    assert told(record)[1] == "<p> the ladder </p> [SEG]"
+
+
 def test_an_explanation_is_part_of_the_answer(tmp_path: Path) -> None:
     explanations = [{"image": "1_2.jpg", "query": "Why is she up there?", "outputs": "She stands on a ladder."}]
     make(tmp_path, entry(text=["What makes the woman stand higher?"]), explanations)

@@ -63,3 +63,8 @@ def test_a_phrase_is_found_as_words_of_its_own(
 def test_a_phrase_that_is_not_there_is_told(phrase: str) -> None:
     with pytest.raises(ValueError, match="phrase"):
         place("a woman", phrase, [2, 5])
+
+
+@pytest.mark.parametrize("span", [[10**400, 5], [-1, 2], [99, 100], ["4", "7"], [None], [], {}, "47", None])
+def test_a_range_that_is_none_is_not_believed(span: object) -> None:
+    assert place("See the dog.", "the dog", span) == (4, 11)

@@ -90,6 +90,8 @@ INSIDE, WHOLE = "[25, 25, 75, 75]", "[0, 0, 100, 100]"
         ((5, 3, float("inf"), 6), "a box that is not four numbers"),
         ((10**400, 3, 5, 6), "a box that is not four numbers"),
         ((1e308, 3, 1e308, 6), "a box that is not four numbers"),
+        ((-1e308, 3, 5, 6), "a box without area inside the photograph"),
+        ((1e308, 3, 5, 6), "a box without area inside the photograph"),
         ((5, None, 10, 6), "a box that is not four numbers"),
         (("5", 3, 10, 6), "a box that is not four numbers"),
         ((True, 3, 10, 6), "a box that is not four numbers"),

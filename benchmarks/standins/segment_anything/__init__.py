@@ -1,0 +1,1 @@
+"""SAM's image encoder, prompt encoder and mask decoder."""

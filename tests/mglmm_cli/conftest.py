@@ -1,0 +1,7 @@
+"""What these tests share."""
+
+from __future__ import annotations
+
+from tests.engine.conftest import tiny_folder
+
+__all__ = ["tiny_folder"]
