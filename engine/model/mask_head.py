@@ -9,7 +9,6 @@ from collections.abc import Sequence
 
 import torch
 from segment_anything.modeling import MaskDecoder, PromptEncoder, TwoWayTransformer
-from segment_anything.modeling.common import LayerNorm2d
 from torch import Tensor, nn
 
 from engine.model.config import MaskDecoderConfig
@@ -41,7 +40,7 @@ class MaskHead(nn.Module):
             iou_head_hidden_dim=config.dim,
         )
         if config.upscaling != (2, 2):
-            self.mask_decoder.output_upscaling = _upscaling(config)
+            self.mask_decoder.output_upscaling = _upscaling(config, self.mask_decoder.output_upscaling[1])
 
     def forward(self, embedding: ImageEmbedding, prompts: Tensor, image_index: Tensor) -> Tensor:
         """Decode all masks of a batch (SAM with a sparse prompt only, `multimask_output` off).
@@ -80,13 +79,13 @@ class MaskHead(nn.Module):
         return act_more(x + high_res[1][image_index] if high_res else x)
 
 
-def _upscaling(config: MaskDecoderConfig) -> nn.Sequential:
+def _upscaling(config: MaskDecoderConfig, norm: nn.Module) -> nn.Sequential:
     """SAM's layers, for other factors than its own."""
     first, second = config.upscaling
     dim = config.dim
     return nn.Sequential(
         nn.ConvTranspose2d(dim, dim // 4, kernel_size=first, stride=first),
-        LayerNorm2d(dim // 4),
+        norm,
         nn.GELU(),
         nn.ConvTranspose2d(dim // 4, dim // 8, kernel_size=second, stride=second),
         nn.GELU(),

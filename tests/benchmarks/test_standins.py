@@ -25,6 +25,7 @@ from torch import nn
 
 from benchmarks.gpu_parts.running import STAND_INS
 from engine.model import config, mask_head
+from engine.model.embedding import ImageEmbedding
 from engine.model.presets import PRESETS
 from engine.model.sources import DEFAULT
 
@@ -185,9 +186,10 @@ def test_the_mask_head(monkeypatch: pytest.MonkeyPatch) -> None:
     real = mask_head.MaskHead(parts, grid=8, image_size=96)
     stand_in = over.MaskHead(parts, grid=8, image_size=96)
     stand_in.load_state_dict(real.state_dict())
-    embeddings, prompts, index = torch.randn(2, 32, 8, 8), torch.randn(5, 32), torch.tensor([0, 1, 1, 0, 1])
+    embedding, prompts = ImageEmbedding(torch.randn(2, 32, 8, 8)), torch.randn(5, 32)
+    index = torch.tensor([0, 1, 1, 0, 1])
     with torch.no_grad():
-        torch.testing.assert_close(stand_in(embeddings, prompts, index), real(embeddings, prompts, index))
+        torch.testing.assert_close(stand_in(embedding, prompts, index), real(embedding, prompts, index))
 
 
 _ANSWERS = """

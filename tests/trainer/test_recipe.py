@@ -26,7 +26,7 @@ def _write(folder: Path, old: str, new: str, shipped: str = "nano") -> Path:
         ("batch_size: 8", "batch_size: 0", "batch_size"),
         ("preset: nano", "preset: pico", "start: no preset 'pico'"),
         ("preset: nano", "preset: nano\n  model: nano", "start: give one of preset, model and language_model"),
-        ("preset: nano", "model: nano", "start: tokenizer goes with preset"),
+        ("preset: nano", "model: nano", "start: one of tokenizer and grown_from goes with preset"),
         ("ccp: 0.", "ccq: 0.", "sets"),
         ("preset: nano", "preset: [", "not YAML"),
         ("align: 1.0", "align: 1.0, mask_frame: full", "loss: align needs mask_frame: low_res"),
