@@ -56,5 +56,5 @@ def _says_so(error: BaseException) -> bool:
         return error.errno == errno.ENOMEM
     if isinstance(error, MglmmError) or not isinstance(error, Exception):
         return False  # words of this project may quote a file's name
-    text = str(error).lower()
+    text = " ".join(str(error).lower().split())
     return any(part in text for part in (_LINKER if isinstance(error, ImportError) else _TEXTS))

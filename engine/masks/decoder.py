@@ -77,8 +77,8 @@ class OnnxMaskDecoder:
     def __init__(self, path: Path, device: torch.device) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
-        # Below errors, ONNX Runtime prints remarks about its own providers.
-        options.log_severity_level = 3
+        # It prints remarks about its own providers, and each error that it raises as well.
+        options.log_severity_level = 4
         self._device = torch.device("cpu")
         providers: list[Any] = ["CPUExecutionProvider"]
         if device.type == "cuda" and "CUDAExecutionProvider" in onnxruntime.get_available_providers():
@@ -95,6 +95,7 @@ class OnnxMaskDecoder:
         # The file also resizes to a photograph's size; the engine does that elsewhere, so only low-res is run.
         self._run = onnxruntime.RunOptions()
         self._run.only_execute_path_to_fetches = True
+        self._run.log_severity_level = options.log_severity_level
         names = {entry.name for entry in self._session.get_inputs()}
         self._maps = [name for name in (EMBEDDINGS, *HIGH_RES) if name in names]
         self._unused = sorted(names - {*self._maps, PROMPTS, IMAGE_INDEX})

@@ -100,12 +100,16 @@ def work(connection: Connection) -> None:
     try:
         _serve(connection)
     except Exception as error:
-        known = error if isinstance(error, MglmmError | OSError) else None
-        if known is None and out_of_memory(error):
-            known = MglmmError(f"not enough memory for a process of its own ({' '.join(str(error).split())}); {ADVICE}")
         # Without a parent there is nobody to tell.
         with suppress(OSError):
-            connection.send(Failed(known, traceback.format_exc()))
+            connection.send(_failed(error))
+
+
+def _failed(error: Exception) -> Failed:
+    known = error if isinstance(error, MglmmError | OSError) else None
+    if known is None and out_of_memory(error):
+        known = MglmmError(f"not enough memory for a process ({' '.join(str(error).split())}); {ADVICE}")
+    return Failed(known, "".join(traceback.format_exception(error)))
 
 
 def _leave_with_parent() -> None:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import errno
+import platform
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +16,7 @@ import torch
 from engine.errors import MglmmError, PhotographError, UsageError
 from engine.memory import out_of_memory
 
+ROOT = Path(__file__).parents[2]
 HUGE = 1 << 60
 """Bytes that no machine has."""
 
@@ -91,3 +96,26 @@ def test_a_circle_of_errors_ends() -> None:
     one, two = ValueError("one"), ValueError("two")
     one.__context__, two.__context__ = two, one
     assert not out_of_memory(one)
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other systems' threads have no heaps of their own")
+def test_threads_share_heaps() -> None:
+    code = """
+import threading
+from engine.memory import share_heaps
+share_heaps()
+together = threading.Barrier(9)
+def take():
+    taken = bytes(100_000)
+    together.wait()
+    together.wait()
+threads = [threading.Thread(target=take) for _ in range(8)]
+for thread in threads: thread.start()
+together.wait()
+with open("/proc/self/maps") as maps:
+    sizes = [int(end, 16) - int(start, 16) for start, end in (line.split()[0].split("-") for line in maps)]
+together.wait()
+print(sum(size >= 60 << 20 for size in sizes))
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert int(done.stdout) <= 1

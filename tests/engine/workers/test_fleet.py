@@ -27,7 +27,7 @@ from engine.pipeline.pipeline import Options, Pipeline
 from engine.records import Failure, PhotoRecord
 from engine.workers import process
 from engine.workers.fleet import Fleet, Worker, describe, parse_devices
-from engine.workers.process import Job, Seat
+from engine.workers.process import Job, Seat, _failed
 from tests import program
 
 OPTIONS = Options(granularity="panoptic", batch_size=1, max_new_tokens=6)
@@ -237,6 +237,14 @@ def test_a_bug_in_a_process_comes_with_its_traceback(tiny_folder: Path) -> None:
     ):
         list(fleet.run([cast(Source, SimpleNamespace())]))
     assert not _processes()
+
+
+def test_memory_that_is_too_small_for_a_process_is_one_line() -> None:
+    short = _failed(RuntimeError("DefaultCPUAllocator: can't allocate\nmemory"))
+    assert str(short.error).startswith("not enough memory for a process (DefaultCPUAllocator: can't allocate memory)")
+    assert "fewer devices" in str(short.error)
+    bug = _failed(ValueError("a bug"))
+    assert bug.error is None and "ValueError: a bug" in bug.trace
 
 
 def test_a_start_that_fails_is_one_error_and_ends_the_others(tiny_folder: Path) -> None:
