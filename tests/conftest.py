@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from tests import program
 
 # Weights and tokenizers come with packages; a test that would fetch one must fail at once.
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -28,6 +30,12 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> Generator[None, int,
     paths = [Path(argument.partition("::")[0]) for argument in config.args]
     files = {file for path in paths for file in (path.rglob("test_*.py") if path.is_dir() else (path,))}
     return 0 if len(files) == 1 else min(4, cores)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_server_is_left() -> Iterator[None]:
+    yield
+    program.stop()
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from multiprocessing import reduction
+from multiprocessing import forkserver, reduction
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -158,6 +158,11 @@ def command(path: Path) -> Iterator[None]:
         finally:
             listener.shutdown(socket.SHUT_RDWR)
             thread.join()
+
+
+def stop() -> None:
+    """End the server, so that the lines which it ran are known when coverage is added up."""
+    forkserver._forkserver._stop()  # type: ignore[attr-defined]  # has no public name
 
 
 def _answer(listener: socket.socket) -> None:
