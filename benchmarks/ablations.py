@@ -39,8 +39,9 @@ import yaml
 import trainer
 from engine.atomic import replacing
 from engine.errors import MglmmError, UsageError
-from engine.model.checkpoint import DECODER, identify, read_manifest, save
+from engine.model.checkpoint import DECODER, identify, save
 from engine.model.config import ModelConfig
+from engine.model.manifest import read_manifest
 from engine.model.mglmm import MGLMM
 from engine.model.pixel_encoder import Pyramid
 from engine.model.presets import NANO
@@ -181,7 +182,7 @@ def train_with(change: Change, path: Path, folder: Path) -> None:
     """Train a model on changed conversations; a run that was stopped goes on."""
     model = folder / "model"
     # The decoder is listed there last.
-    if not model.is_dir() or DECODER not in read_manifest(model)[1]:
+    if not model.is_dir() or DECODER not in read_manifest(model).files:
         _say(f"training {folder}")
         with composing(change):
             train(path, folder)

@@ -29,9 +29,10 @@ from torch import Tensor, nn
 
 from engine.errors import MglmmError
 from engine.masks.decoder import IMAGE_INDEX, LOW_RES, PROMPTS, maps_of
-from engine.model.checkpoint import DECODER, add_to_manifest, load_mask_head
+from engine.model.checkpoint import DECODER, load_mask_head
 from engine.model.config import ModelConfig
 from engine.model.embedding import ImageEmbedding
+from engine.model.manifest import add_to_manifest
 from engine.model.mask_head import MaskHead
 
 INNER_SIZE, OUTPUT_SIZE, MASKS = "inner_size", "output_size", "masks"

@@ -14,9 +14,9 @@ _PIPE_WIDTH = 160
 
 
 def print_report(report: Report) -> None:
-    """Print a table each for the parts, the memory, this machine and the checks; empty ones are left out."""
+    """Print a table each for the parts, their terms, the memory, this machine and the checks; no empty ones."""
     console = table_console(_PIPE_WIDTH)
-    for table in (_parts(report), _memory(report), _machine(report), _checks(report)):
+    for table in (_parts(report), _terms(report), _memory(report), _machine(report), _checks(report)):
         if table.row_count:
             console.print(table)
 
@@ -30,6 +30,13 @@ def _parts(report: Report) -> Table:
         disks = [part.disk for part in report.parts if part.disk is not None]
         total = sum(part.parameters for part in report.parts)
         table.add_row("total", "", f"{total:,}", _size(sum(disks)) if disks else "", style="bold")
+    return table
+
+
+def _terms(report: Report) -> Table:
+    table = titled_table("Made of, and on what terms", "", "")
+    for name, terms in report.terms.items():
+        table.add_row(clean(name), clean(terms))
     return table
 
 

@@ -28,7 +28,9 @@ Rate = Annotated[float, Field(ge=1e-9, le=1e9)]
 """How often something is drawn, relative to the others."""
 Share = Annotated[float, Field(ge=0, lt=1)]
 
-SetName = Literal["ccp", "camvid", "coco", "person", "captions"]
+SetName = Literal[
+    "ccp", "camvid", "coco", "voc", "voc2", "carparts", "facade", "cocostuff", "person", "captions"
+]  # fmt: skip
 MaskFrame = Literal["low_res", "full"]
 PartName = Literal[
     "all",
@@ -126,11 +128,14 @@ class TrainedRecipe(_Section):
         parts: learn as a whole.
         lora: for the layers of the language model, or None.
         frozen_stages: so many early stages of a pyramid's backbone stay frozen though the pixel encoder learns.
+        drop_pyramid: how often the image tokens of a photograph are made of what the backbone's kept classifier reads,
+            without the pyramid that learns.
     """
 
     parts: tuple[PartName, ...] = ("embeddings", "lm_head", "projector", "text_hidden_fcs", "mask_decoder")
     lora: LoraRecipe | None = LoraRecipe()
     frozen_stages: int = Field(0, ge=0)
+    drop_pyramid: Share = 0.0
 
     @model_validator(mode="after")
     def _lora_fits(self) -> TrainedRecipe:
@@ -196,6 +201,7 @@ class LossRecipe(_Section):
     """Weights of the losses; `semantic` and `align` are training aids that leave nothing in the model.
 
     Attributes:
+        repetition: of names that come in a phrase again, though the answer has used them up.
         mask_frame: where predicted masks are compared with the true ones: in the decoder's own `low_res` frame, or
             in the `full` frame of the photograph, as the public models were trained.
     """
@@ -205,6 +211,7 @@ class LossRecipe(_Section):
     dice: float = 0.5
     semantic: float = 0.0
     align: float = 0.0
+    repetition: float = 0.0
     mask_frame: MaskFrame = "low_res"
 
     @model_validator(mode="after")

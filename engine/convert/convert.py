@@ -28,9 +28,10 @@ from engine.convert.tensors import TensorFiles
 from engine.convert.tokens import Vocabulary, extend_vocabulary, read_vocabulary
 from engine.convert.writer import SHARD, Planned, write
 from engine.errors import UsageError
-from engine.model.checkpoint import CONFIG, write_manifest
+from engine.model.checkpoint import CONFIG
 from engine.model.config import ClipConfig, ModelConfig, SamEncoderConfig
 from engine.model.limits import building, read_table
+from engine.model.manifest import write_manifest
 from engine.model.mglmm import MGLMM
 
 _TABLES = ("language_model.model.embed_tokens.weight", "language_model.lm_head.weight")

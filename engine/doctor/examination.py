@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -16,6 +16,7 @@ from engine.doctor.selftest import self_test
 from engine.errors import UsageError
 from engine.model.checkpoint import CONFIG, load, read_config
 from engine.model.config import ModelConfig
+from engine.model.manifest import read_manifest
 from engine.model.precision import Precision, require
 from engine.model.sources import RandomModel, find
 from engine.model.tokenizers import TextTokenizer, open_tokenizer
@@ -52,7 +53,8 @@ def examine(model: str, *, precision: Precision = Precision.FLOAT32, device: str
     memory, devices = examination.memory(), list_devices()
     examination.try_out(model, precision, device, memory, devices)
     fits_ = what_fits(memory, devices)
-    return Report(model, examination.parts(), memory, devices, fits_, tuple(examination.checks))
+    checks = tuple(examination.checks)
+    return Report(model, examination.parts(), memory, devices, fits_, checks, examination.terms())
 
 
 class _Examination:
@@ -71,6 +73,15 @@ class _Examination:
         self._network = outline(config) if config else None
         self._stored: files.Stored | None = None
         self._tokenizer: TextTokenizer | None = None
+
+    def terms(self) -> Mapping[str, str]:
+        """Of what the weights were made of; empty where the manifest can't be read, which its check tells."""
+        if self._random:
+            return {}
+        try:
+            return read_manifest(self._folder).terms
+        except UsageError:
+            return {}
 
     def check_files(self) -> None:
         """Check what lies in the folder."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from engine.errors import MglmmError
@@ -118,6 +118,7 @@ class Report:
         parts, memory, fits: empty where the config can't be read.
         devices: of this machine.
         checks: in order.
+        terms: of what the weights were made of, see `engine.model.manifest`.
     """
 
     model: str
@@ -126,6 +127,7 @@ class Report:
     devices: tuple[Device, ...]
     fits: tuple[Fit, ...]
     checks: tuple[Check, ...]
+    terms: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def passed(self) -> bool:

@@ -10,9 +10,10 @@ import torch
 from engine.errors import UsageError
 from engine.masks.decoder import IMAGE_INDEX, LOW_RES, PROMPTS, maps_of
 from engine.masks.onnx_runtime import onnxruntime
-from engine.model.checkpoint import DECODER, MANIFEST, own_state, read_manifest, read_tensors, sha256
+from engine.model.checkpoint import DECODER, own_state, read_tensors
 from engine.model.config import ModelConfig
 from engine.model.limits import require_sizes
+from engine.model.manifest import MANIFEST, read_manifest, sha256
 from engine.model.mglmm import MGLMM
 
 _NAMED = 5
@@ -35,7 +36,7 @@ class Stored:
 
 def manifest(folder: Path) -> str:
     """Whether every file has the hash that the manifest gives it."""
-    _, listed = read_manifest(folder)
+    listed = read_manifest(folder).files
     missing = [name for name in listed if not (folder / name).is_file()]
     if missing:
         raise UsageError(f"{_named(missing)}: listed in {MANIFEST}, but missing")

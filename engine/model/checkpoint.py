@@ -5,9 +5,8 @@ LoRA. The manifest holds the SHA-256 of every other file and is checked at loadi
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from torch import Tensor, nn
 from engine.errors import MglmmError, UsageError
 from engine.model import adapter, limits
 from engine.model.config import ModelConfig
+from engine.model.manifest import MANIFEST, Manifest, read_manifest, sha256, write_manifest
 from engine.model.mask_head import MaskHead
 from engine.model.mglmm import MGLMM, build_mask_head
 from engine.model.pixel_encoder import for_inference
@@ -30,7 +30,7 @@ from engine.model.tokenizers import FILES as TOKENIZER_FILES
 from engine.model.tokenizers import TextTokenizer, open_tokenizer
 
 CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
-MANIFEST, DECODER = "manifest.json", "mask_decoder.onnx"
+DECODER = "mask_decoder.onnx"
 HEAD = "mask_head."
 _READ = (WEIGHTS, INDEX, DECODER, adapter.ADAPTER_CONFIG, adapter.ADAPTER_WEIGHTS, *TOKENIZER_FILES)
 """What is read where it is there, beside the config."""
@@ -48,6 +48,7 @@ class Checkpoint:
         tokenizer: its tokenizer.
         sha256: hash of the manifest, hence of every file: the identity of the model.
         precision: of the weights in memory.
+        terms: of what the weights were made of, see `Manifest`.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Checkpoint:
     tokenizer: TextTokenizer
     sha256: str
     precision: Precision = Precision.FLOAT32
+    terms: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def decoder(self) -> Path | None:
@@ -92,7 +94,7 @@ def load(model: str, *, precision: Precision = Precision.FLOAT32, device: str = 
     if isinstance(source, RandomModel):
         return _random(source, precision, device)
     folder = source
-    identity = _check_manifest(folder)
+    manifest = _check_manifest(folder)
     config = read_config(folder / CONFIG)
     _check_fit(folder, config)
     tokenizer = open_tokenizer(folder)
@@ -109,7 +111,9 @@ def load(model: str, *, precision: Precision = Precision.FLOAT32, device: str = 
         )
     adapter.load(folder, network.language_model, precision.dtype)
     place(network.eval(), precision, device)
-    return Checkpoint(config.name, folder, config, network, tokenizer, identity, precision)
+    return Checkpoint(
+        config.name, folder, config, network, tokenizer, manifest.identity, precision, terms=manifest.terms
+    )
 
 
 def identify(model: str) -> tuple[str, str]:
@@ -124,8 +128,7 @@ def identify(model: str) -> tuple[str, str]:
     source = find(model)
     if isinstance(source, RandomModel):
         return _random_identity(source)
-    identity, _ = _listed(source)
-    return read_config(source / CONFIG).name, identity
+    return read_config(source / CONFIG).name, _listed(source).identity
 
 
 def load_mask_head(folder: Path) -> tuple[ModelConfig, MaskHead]:
@@ -180,6 +183,7 @@ def save(
     *,
     dtype: torch.dtype = torch.float16,
     state: Mapping[str, Tensor] | None = None,
+    terms: Mapping[str, str] | None = None,
 ) -> None:
     """Write a model folder; an exported decoder of older weights is removed. An adapter is stored beside the weights.
 
@@ -189,6 +193,7 @@ def save(
         tokenizer: stored beside it.
         dtype: of the stored weights.
         state: its state dict, where the weights themselves lie elsewhere.
+        terms: of what the weights were made of, see `Manifest`.
 
     Raises:
         MglmmError: if the disk is full, or the folder can't be written.
@@ -210,24 +215,7 @@ def save(
         # safetensors writes for the owner alone; whoever may read the configuration may read the weights.
         path.chmod((folder / CONFIG).stat().st_mode)
     tokenizer.save(folder)
-    write_manifest(folder)
-
-
-def write_manifest(folder: Path) -> None:
-    """Hash every file of a model folder into its manifest."""
-    files = sorted(path for path in folder.iterdir() if path.is_file() and path.name != MANIFEST)
-    _write_manifest(folder, {path.name: sha256(path) for path in files})
-
-
-def add_to_manifest(folder: Path, file: Path) -> None:
-    """Hash one file that was added to a model folder or written anew; the others are not read again."""
-    _, files = read_manifest(folder)
-    _write_manifest(folder, dict(sorted({**files, file.name: sha256(file)}.items())))
-
-
-def _write_manifest(folder: Path, files: Mapping[str, str]) -> None:
-    content = {"format": "mglmm-1", "files": files}
-    (folder / MANIFEST).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    write_manifest(folder, terms)
 
 
 def own_state(model: MGLMM) -> dict[str, Tensor]:
@@ -325,23 +313,10 @@ def read_config(path: Path) -> ModelConfig:
         raise UsageError(f"{path}: {where}: {first['msg']}") from error
 
 
-def read_manifest(folder: Path) -> tuple[str, dict[str, str]]:
-    """A manifest's own hash, and the hash that it gives to each file.
-
-    Raises:
-        UsageError: if it is missing or not one.
-    """
-    path = folder / MANIFEST
-    if not path.exists():
-        raise UsageError(f"{folder}: {MANIFEST} is missing: not a model folder of mglmm")
-    files = limits.table_of_texts(path, "files")
-    limits.check_names(path, list(files))
-    return sha256(path), files
-
-
-def _listed(folder: Path) -> tuple[str, dict[str, str]]:
+def _listed(folder: Path) -> Manifest:
     """The manifest, after a look whether all that is needed is listed and there."""
-    identity, files = read_manifest(folder)
+    manifest = read_manifest(folder)
+    files = manifest.files
     for needed in ((CONFIG,), (WEIGHTS, INDEX)):
         if not any(name in files for name in needed):
             raise UsageError(f"{folder / MANIFEST}: does not list {' or '.join(needed)}")
@@ -352,19 +327,13 @@ def _listed(folder: Path) -> tuple[str, dict[str, str]]:
     for name in sorted(read - set(files)):
         if (folder / name).exists():
             raise UsageError(f"{folder / name} is not listed in the manifest: nobody knows where it is from")
-    return identity, files
+    return manifest
 
 
-def _check_manifest(folder: Path) -> str:
-    identity, files = _listed(folder)
-    for name, expected in files.items():
+def _check_manifest(folder: Path) -> Manifest:
+    manifest = _listed(folder)
+    for name, expected in manifest.files.items():
         file = folder / name
         if sha256(file) != expected:
             raise UsageError(f"{file} does not match its SHA-256 in the manifest: the file is damaged or was changed")
-    return identity
-
-
-def sha256(path: Path) -> str:
-    """Hash of a file's content."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return manifest

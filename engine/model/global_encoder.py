@@ -75,13 +75,19 @@ class PyramidTokens(nn.Module):
     Args:
         config: of the tokens.
         channels: of each of these features, in that order.
+
+    Attributes:
+        class_features: whether there are those of the classifier.
+        drop_rate: how often a photograph has the features of the classifier alone while it is trained on: what is
+            learned from few photographs must not make up for what the classifier knows from many.
     """
 
     def __init__(self, config: PyramidTokensConfig, channels: Sequence[int]) -> None:
         super().__init__()
         self.side = config.tokens_per_side
         self.channels = sum(channels)
-        self._class_features = config.class_features
+        self.class_features = config.class_features
+        self.drop_rate = 0.0
         self.position = nn.Parameter(torch.zeros(self.side**2, self.channels))
 
     def forward(self, view: Tensor | None, features: PixelFeatures | None) -> Tensor:
@@ -90,8 +96,11 @@ class PyramidTokens(nn.Module):
             raise ValueError("pyramid tokens need the features of a pixel encoder with a pyramid")
         size = (self.side, self.side)
         maps = [features.coarse, features.embedding.grid]
-        if self._class_features:
+        if self.class_features:
             assert features.classes is not None  # ModelConfig has checked it
+            if self.training and self.drop_rate:
+                kept = torch.rand(len(features.coarse), 1, 1, 1, device=features.coarse.device) >= self.drop_rate
+                maps = [one * kept for one in maps]
             maps.append(features.classes.features)
         pooled = torch.cat([F.adaptive_avg_pool2d(one, size) for one in maps], dim=1)
         return pooled.flatten(2).transpose(1, 2) + self.position

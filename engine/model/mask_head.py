@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from segment_anything.modeling import MaskDecoder, PromptEncoder, TwoWayTransformer
 from torch import Tensor, nn
 
@@ -63,20 +64,49 @@ class MaskHead(nn.Module):
         own = torch.cat([decoder.iou_token.weight, decoder.mask_tokens.weight], dim=0)
         tokens = torch.cat([own.to(prompts.dtype).expand(n, -1, -1), prompts[:, None]], dim=1)
         hidden, source = decoder.transformer(source, position, tokens)
-        side = embeddings.shape[-1]
-        source = source.transpose(1, 2).reshape(n, source.shape[-1], side, side)
-        upscaled = self._upscaled(source, [maps.float() for maps in embedding.high_res], image_index)
         # Token 0 is the IoU token, token 1 the single-mask token.
         weights = decoder.output_hypernetworks_mlps[0](hidden[:, 1])
-        return torch.einsum("nc,nchw->nhw", weights, upscaled)
+        finer = [maps.float() for maps in embedding.high_res]
+        return self._drawn(source, weights, embeddings.shape[-1], finer, image_index)
 
-    def _upscaled(self, source: Tensor, high_res: Sequence[Tensor], image_index: Tensor) -> Tensor:
-        """The grid, enlarged in two steps; a finer map is added before each step's activation, as SAM 2 does."""
+    def _drawn(
+        self, source: Tensor, weights: Tensor, side: int, high_res: Sequence[Tensor], image_index: Tensor
+    ) -> Tensor:
+        """The grid, enlarged in two steps, times the weights of each mask.
+
+        A finer map is added before each step's activation, as SAM 2 does. A transposed convolution whose stride is its
+        kernel makes a block of each cell by itself: it is a matrix product, and the blocks are put in their places
+        only once a pixel is a single number.
+        """
         enlarge, norm, act, enlarge_more, act_more = self.mask_decoder.output_upscaling
-        x = enlarge(source)
-        x = act(norm(x + high_res[0][image_index] if high_res else x))
-        x = enlarge_more(x)
-        return act_more(x + high_res[1][image_index] if high_res else x)
+        first, second = enlarge.stride[0], enlarge_more.stride[0]
+        x = _blocks(enlarge, source)  # (N, g * g, first * first, c)
+        if high_res:
+            x = x + _in_blocks(high_res[0], side, (first,))[image_index].to(x.dtype)
+        x = act(F.layer_norm(x, x.shape[-1:], norm.weight, norm.bias, norm.eps))
+        x = _blocks(enlarge_more, x)  # (N, g * g, first * first, second * second, c)
+        if high_res:
+            x = x + _in_blocks(high_res[1], side, (first, second))[image_index].to(x.dtype)
+        x = act_more(x).flatten(1, 3) @ weights[..., None].to(x.dtype)
+        x = x.reshape(-1, side, side, first, first, second, second).permute(0, 1, 3, 5, 2, 4, 6)
+        return x.reshape(-1, side * first * second, side * first * second)
+
+
+def _blocks(enlarge: nn.ConvTranspose2d, x: Tensor) -> Tensor:
+    """A transposed convolution of cells, `(..., c)` to `(..., k * k, c)` for a kernel of side `k`."""
+    channels = enlarge.out_channels
+    weight = enlarge.weight.permute(2, 3, 1, 0).flatten(0, 2)
+    assert enlarge.bias is not None
+    bias = enlarge.bias.repeat(len(weight) // channels)
+    return F.linear(x, weight, bias).unflatten(-1, (-1, channels))
+
+
+def _in_blocks(maps: Tensor, side: int, factors: Sequence[int]) -> Tensor:
+    """A finer map `(B, c, ...)` in the order of `_blocks`: `(B, g * g, k * k, ..., c)` for each factor `k`."""
+    rows = maps.unflatten(3, (side, *factors)).unflatten(2, (side, *factors))
+    steps = len(factors) + 1
+    order = [axis for step in range(steps) for axis in (2 + step, 2 + steps + step)]
+    return rows.permute(0, *order, 1).reshape(len(maps), side * side, *(k * k for k in factors), maps.shape[1])
 
 
 def _upscaling(config: MaskDecoderConfig, norm: nn.Module) -> nn.Sequential:

@@ -8,7 +8,8 @@ import torch
 
 from engine.errors import UsageError
 from engine.model import adapter
-from engine.model.checkpoint import MANIFEST, load, save
+from engine.model.checkpoint import load, save
+from engine.model.manifest import MANIFEST
 
 _MODEL, _BEST = "model", "best"
 """Models in the folder of a training run."""
@@ -31,7 +32,7 @@ def merge(source: str, out: Path, *, dtype: torch.dtype = torch.float32) -> None
     if not adapter.has_adapter(checkpoint.model.language_model):
         raise UsageError(f"{source}: has no adapter, so there is nothing to merge")
     adapter.merge(checkpoint.model.language_model)
-    save(out, checkpoint.model, checkpoint.tokenizer, dtype=dtype)
+    save(out, checkpoint.model, checkpoint.tokenizer, dtype=dtype, terms=checkpoint.terms)
 
 
 def _model_of(source: str) -> str | Path:

@@ -1,4 +1,5 @@
-"""Named configurations: `nano` (the embedded model), `7b` and `13b` (the paper's parts and sizes), `bench-768`.
+"""Named configurations: `nano` (the embedded model), `nano-plain` (what it has grown from: without finer maps and
+without the names of its backbone's classifier), `7b` and `13b` (the paper's parts and sizes), `bench-768`.
 
 `bench-768` is only for measuring on a CPU (`mglmm bench --model random:bench-768`): the paper's kind of prompt, with
 576 image tokens, before a language model of 12 layers of 768 with the whole vocabulary. Its encoders are too small to
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 from engine.model.config import (
     ClipConfig,
+    HintsConfig,
     LanguageConfig,
     MaskDecoderConfig,
     ModelConfig,
@@ -17,8 +19,8 @@ from engine.model.config import (
     SamEncoderConfig,
 )
 
-NANO = ModelConfig(
-    name="nano",
+NANO_PLAIN = ModelConfig(
+    name="nano-plain",
     global_encoder=PyramidTokensConfig(tokens_per_side=12),
     language=LanguageConfig(
         options={
@@ -36,6 +38,15 @@ NANO = ModelConfig(
     mask_decoder=MaskDecoderConfig(dim=128, mlp_dim=512),
     template="nano",
     max_new_tokens=192,
+)
+
+NANO = NANO_PLAIN.model_copy(
+    update={
+        "name": "nano",
+        "global_encoder": PyramidTokensConfig(tokens_per_side=12, class_features=True, hints=HintsConfig(names=562)),
+        "pixel_encoder": PyramidConfig(image_size=384, out_channels=128, high_res=True, classifier=True),
+        "mask_decoder": MaskDecoderConfig(dim=128, mlp_dim=512, upscaling=(3, 2), high_res=True),
+    }
 )
 
 
@@ -83,6 +94,7 @@ BENCH_768 = ModelConfig(
 
 PRESETS: dict[str, ModelConfig] = {
     "nano": NANO,
+    "nano-plain": NANO_PLAIN,
     "7b": _vicuna("7b", 4096, 11008, 32, 32),
     "13b": _vicuna("13b", 5120, 13824, 40, 40),
     "bench-768": BENCH_768,

@@ -17,8 +17,9 @@ from safetensors.numpy import load_file, save_file
 
 from engine.errors import UsageError
 from engine.model import llama
-from engine.model.checkpoint import identify, load, load_mask_head, write_manifest
+from engine.model.checkpoint import identify, load, load_mask_head
 from engine.model.config import LanguageType, ModelConfig
+from engine.model.manifest import write_manifest
 from engine.model.presets import PRESETS
 
 LARGE = json.loads(PRESETS["bench-768"].model_dump_json())

@@ -20,15 +20,23 @@ def _write(folder: Path, old: str, new: str, shipped: str = "nano") -> Path:
     ("old", "new", "message"),
     [
         ("batch_size:", "batchsize:", "batchsize: no such key; did you mean 'batch_size'?"),
-        ("preset: nano", "preset: nano\n  modell: nano", "start.modell: no such key; did you mean 'model'?"),
+        (
+            "preset: nano-plain",
+            "preset: nano-plain\n  modell: nano",
+            "start.modell: no such key; did you mean 'model'?",
+        ),
         ("align: 1.0", "align: 1.0, zzz: 1", "loss.zzz: no such key; there are text, bce, dice"),
         ("seed: 0", "seed: 0\nvalidation: {every: 1, records: [{pth: x}]}", "validation.records.0.pth: .*'path'"),
         ("batch_size: 8", "batch_size: 0", "batch_size"),
-        ("preset: nano", "preset: pico", "start: no preset 'pico'"),
-        ("preset: nano", "preset: nano\n  model: nano", "start: give one of preset, model and language_model"),
-        ("preset: nano", "model: nano", "start: one of tokenizer and grown_from goes with preset"),
+        ("preset: nano-plain", "preset: pico", "start: no preset 'pico'"),
+        (
+            "preset: nano-plain",
+            "preset: nano-plain\n  model: nano",
+            "start: give one of preset, model and language_model",
+        ),
+        ("preset: nano-plain", "model: nano", "start: one of tokenizer and grown_from goes with preset"),
         ("ccp: 0.", "ccq: 0.", "sets"),
-        ("preset: nano", "preset: [", "not YAML"),
+        ("preset: nano-plain", "preset: [", "not YAML"),
         ("align: 1.0", "align: 1.0, mask_frame: full", "loss: align needs mask_frame: low_res"),
         ("align: 1.0", "mask_frame: half", "loss.mask_frame"),
         ("data: ", "data: /no/such", "data: no folder"),
@@ -117,7 +125,7 @@ def test_aliases_and_byte_order_marks_are_no_fault(tmp_path: Path) -> None:
 
 
 def test_the_recipe_of_nano_is_valid(tmp_path: Path) -> None:
-    recipe = read_recipe(_write(tmp_path, "preset: nano", "preset: nano"))
+    recipe = read_recipe(_write(tmp_path, "preset: nano-plain", "preset: nano-plain"))
     assert recipe.start.backbone is not None
     assert set(recipe.sets) == {"ccp", "camvid", "coco", "person", "captions"}
 

@@ -6,12 +6,13 @@ The output's longest side is `size`; nothing is padded.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
 from PIL import Image
 
+from trainer.data.compose.kinds import KINDS
 from trainer.data.scene import Scene, Thing
 
 MIN_FRAME_SHARE = 0.0005
@@ -49,12 +50,30 @@ def augment(scene: Scene, rng: np.random.Generator, size: int, train: bool) -> S
     found = []
     for thing in scene.things:
         own = np.count_nonzero(thing.mask) * scale * scale
-        found.append((Thing(thing.label, thing.mask[rows][:, columns], thing.stuff), own))
+        label = _mirrored(thing.label) if flip else thing.label
+        found.append((Thing(label, thing.mask[rows][:, columns], thing.stuff), own))
     things, slivers = nameable(found)
     captions = tuple(text for text in scene.captions if not _SIDES.search(text)) if flip else scene.captions
     semantic = None if scene.semantic is None else scene.semantic[rows][:, columns]
-    traces = tuple(sorted({*scene.slivers, *slivers}))
+    if semantic is not None and flip:
+        semantic = _mirrored_classes(scene.classes)[semantic]
+    before = (_mirrored(label) if flip else label for label in scene.slivers)
+    traces = tuple(sorted({*before, *slivers}))
     return replace(scene, image=image, things=things, captions=captions, semantic=semantic, slivers=traces)
+
+
+def _mirrored(label: str) -> str:
+    """The label of the same region in a mirrored photograph: `left door` is `right door` there."""
+    return _SIDES.sub(lambda side: "right" if side.group().lower() == "left" else "left", label)
+
+
+def _mirrored_classes(classes: Sequence[str]) -> np.ndarray:
+    """The class of each value in a mirrored photograph, `(256,)` uint8."""
+    table = np.arange(256, dtype=np.uint8)
+    for number, label in enumerate(classes):
+        if _mirrored(label) in classes:
+            table[number] = classes.index(_mirrored(label))
+    return table
 
 
 def nameable(found: Iterable[tuple[Thing, float]]) -> tuple[tuple[Thing, ...], set[str]]:
@@ -78,13 +97,11 @@ def nameable(found: Iterable[tuple[Thing, float]]) -> tuple[tuple[Thing, ...], s
 def _crop(scene: Scene, rng: np.random.Generator) -> _Box:
     height, width = scene.image.shape[:2]
     whole = (0.0, 0.0, float(width), float(height))
-    if scene.kind == "ccp" and scene.things and rng.random() < 0.2:
+    if KINDS[scene.kind].portraits and scene.things and rng.random() < 0.2:
         return _upper_body(scene, rng)
     if rng.random() < 0.4:
         return whole
-    # A caption speaks of the whole picture, so little of it may go.
-    smallest = 0.85 if scene.kind in ("person", "captions") else 0.6
-    side = rng.uniform(smallest, 1.0)
+    side = rng.uniform(KINDS[scene.kind].least_crop, 1.0)
     crop_w = width * min(1.0, side * rng.uniform(0.93, 1.07))
     crop_h = height * min(1.0, side * rng.uniform(0.93, 1.07))
     left, top = rng.uniform(0, width - crop_w), rng.uniform(0, height - crop_h)

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
 from trainer.data.augment import augment
 from trainer.data.compose import conversations
-from trainer.data.folders import training_folders
+from trainer.data.folders import Folder
 
 TEXT_SIZE = 224
 """Frame size at which scenes are composed when only their text matters."""
 
 
-def corpus(root: Path, scenes: int = 600, seed: int = 0) -> Iterator[str]:
+def corpus(folders: Iterable[Folder], scenes: int = 600, seed: int = 0) -> Iterator[str]:
     """Instructions and answers of `scenes` random scenes of each annotated set, and all training captions."""
     rng = np.random.default_rng(seed)
-    for folder in training_folders(root):
+    for folder in folders:
         for item in folder.items:
             yield from item.captions
         if folder.kind == "captions":

@@ -10,7 +10,10 @@ from typing import Literal
 
 import numpy as np
 
-Kind = Literal["ccp", "camvid", "coco", "person", "captions", "records"]
+Kind = Literal[
+    "ccp", "camvid", "coco", "voc", "cocostuff", "carparts", "facade", "person", "captions", "records"
+]  # fmt: skip
+"""The sets by the way in which they are annotated."""
 
 IGNORE = 255
 """Value of `Scene.semantic` where the class is unknown."""
@@ -43,6 +46,7 @@ class Scene:
         captions: what people wrote about the photograph.
         semantic: `H x W` class index for the set's auxiliary segmentation head, `IGNORE` where unknown; None
             for sets that are not fully annotated.
+        classes: the name of every value of `semantic`.
         crowds: labels with a region of uncounted members; they are neither counted nor denied.
         slivers: labels of which only a trace is in the frame; they are neither named nor denied.
     """
@@ -55,3 +59,4 @@ class Scene:
     semantic: np.ndarray | None = None
     crowds: tuple[str, ...] = ()
     slivers: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()

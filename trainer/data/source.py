@@ -21,6 +21,7 @@ from engine.masks.rle import decode as decode_mask
 from engine.text.prompts import Task
 from trainer.data.augment import augment
 from trainer.data.compose import Conversation, conversations
+from trainer.data.compose.kinds import KINDS
 from trainer.data.folders import Folder
 from trainer.data.paste import paste
 from trainer.data.record import Record
@@ -120,7 +121,7 @@ class ComposedScenes:
         """See `ExampleSource`."""
         for _ in range(_ATTEMPTS):
             scene = self._scene(number, rng)
-            if self._train and scene.kind == "coco" and rng.random() < PASTE_RATE:
+            if self._train and KINDS[scene.kind].pasted and rng.random() < PASTE_RATE:
                 scene = paste(scene, self._scene(int(rng.integers(len(self))), rng), rng)
             found = [one for one in conversations(scene, rng) if self._room.fits(one.turns)]
             if found:

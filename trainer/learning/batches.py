@@ -4,8 +4,8 @@ All conversations of a photograph share one row: the prefix (with the image toke
 conversation follows as a segment that sees the prefix and itself, at the positions that it would have alone.
 So the image is encoded and prefilled once for all its questions, and the states are those of inference.
 
-Legend: `B` photographs, `L` length of a row, `K` tokens to be learned, `N` masks, `S` side of the pixel view,
-`s` side of the CLIP view, `g` side of the image embedding.
+Legend: `B` photographs, `L` length of a row, `K` tokens to be learned, `U` names that must not come again, `N` masks,
+`S` side of the pixel view, `s` side of the CLIP view, `g` side of the image embedding.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from engine.model.tokenizers import TextTokenizer
 from trainer.data.compose import Conversation
 from trainer.data.scene import IGNORE, Scene
 from trainer.data.source import Room
+from trainer.learning.repetition import UsedNames
 from trainer.learning.targets import LowResTargets, MaskTargets
 
 _TEMPLATE_BYTES = 100
@@ -46,6 +47,7 @@ class Example:
         segment: the number of the segment of each id, from 1.
         position: the position of each id.
         labels: the id to be predicted AT each id, or -1.
+        used_names: indices into `ids`, each with an id that must not come there.
         seg_states: indices into `ids` of the states that drive the known masks.
         targets: the `N` masks, in the order of `seg_states`.
         left_out: where the conversations come from for which the model has no room.
@@ -60,6 +62,7 @@ class Example:
     segment: list[int]
     position: list[int]
     labels: list[int]
+    used_names: list[tuple[int, int]]
     seg_states: list[int]
     targets: MaskTargets
     left_out: tuple[str, ...] = ()
@@ -79,6 +82,8 @@ class Batch:
     positions: Tensor  # (B, L)
     label_index: Tensor  # (K,)
     label_ids: Tensor  # (K,)
+    used_rows: Tensor  # (U,) where in K a name must not come again
+    used_ids: Tensor  # (U,)
     seg_index: Tensor  # (N,)
     targets: MaskTargets
     left_out: tuple[str, ...] = ()
@@ -112,6 +117,7 @@ class ExampleWriter:
         self._config = config
         self._writer = PromptWriter(config, tokenizer)
         self._seg = tokenizer.seg
+        self._used_names = UsedNames(tokenizer)
         self._text_tokens = text_tokens
         self._targets = targets
 
@@ -137,6 +143,7 @@ class ExampleWriter:
         segment: list[int] = []
         position: list[int] = []
         labels: list[int] = []
+        used_names: list[tuple[int, int]] = []
         seg_states: list[int] = []
         masks: list[np.ndarray] = []
         for conversation in conversations:
@@ -157,6 +164,7 @@ class ExampleWriter:
                 if mask is not None:
                     seg_states.append(state)
                     masks.append(mask)
+            used_names += [(start + at, name) for at, name in self._used_names.find(whole, text.learned)]
             ids += whole
             segment += [number] * len(whole)
             position += range(self.prefix_length, self.prefix_length + len(whole))
@@ -175,6 +183,7 @@ class ExampleWriter:
             segment=segment,
             position=position,
             labels=labels,
+            used_names=used_names,
             seg_states=seg_states,
             targets=self._targets.write(masks, views.frame, self._config),
             left_out=left_out,
@@ -195,17 +204,23 @@ def collate(examples: Sequence[Example], prefix: int, pad: int) -> Batch:
     segment = torch.full((rows, length), -1)
     segment[:, :prefix] = 0
     positions = torch.arange(length).repeat(rows, 1)
-    label_index, label_ids, seg_index = [], [], []
+    label_index: list[int] = []
+    label_ids: list[int] = []
+    used_rows: list[int] = []
+    seg_index: list[int] = []
     for row, example in enumerate(examples):
         count = len(example.ids)
         ids[row, :count] = torch.tensor(example.ids)
         segment[row, prefix : prefix + count] = torch.tensor(example.segment)
         positions[row, prefix : prefix + count] = torch.tensor(example.position)
         base = row * length + prefix
+        predicted: dict[int, int] = {}
         for offset, label in enumerate(example.labels):
             if label >= 0:
+                predicted[offset + 1] = len(label_index)
                 label_index.append(base + offset)
                 label_ids.append(label)
+        used_rows += [predicted[place] for place, _ in example.used_names]
         seg_index += [base + state for state in example.seg_states]
     same = (segment[:, :, None] == segment[:, None, :]) | (segment[:, None, :] == 0)
     attention = same & torch.ones(length, length, dtype=torch.bool).tril()
@@ -221,6 +236,8 @@ def collate(examples: Sequence[Example], prefix: int, pad: int) -> Batch:
         positions=positions,
         label_index=torch.tensor(label_index),
         label_ids=torch.tensor(label_ids),
+        used_rows=torch.tensor(used_rows, dtype=torch.long),
+        used_ids=torch.tensor([name for one in examples for _, name in one.used_names], dtype=torch.long),
         seg_index=torch.tensor(seg_index, dtype=torch.long),
         targets=type(examples[0].targets).join([example.targets for example in examples]),
         left_out=tuple(name for example in examples for name in example.left_out),

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from engine.errors import UsageError
 from engine.model.config import ModelConfig
 from engine.text.prompts import TEMPLATES, Task
-from trainer.data.folders import Folder, camvid, captioned, ccp, coco, one_person
+from trainer.data.folders import Folder
 from trainer.data.mixture import Mixture
+from trainer.data.sets import open_sets
 from trainer.data.shards import Shards
 from trainer.data.source import Room
-from trainer.recipe import Recipe, RecordsRecipe
-
-_SPLIT: Mapping[str, Callable[[Path, str], Folder]] = {"ccp": ccp, "camvid": camvid, "coco": coco}
-_WHOLE: Mapping[str, Callable[[Path], Folder]] = {"person": one_person, "captions": captioned}
+from trainer.recipe import Recipe, RecordsRecipe, SetName
 
 _Records = Sequence[tuple[Shards, float]]
 
@@ -41,8 +38,8 @@ class Examples:
 
     @property
     def classes(self) -> dict[str, int]:
-        """Number of classes of each set that is labelled whole."""
-        return {name: len(folder.classes) for name, folder in self.sets.items() if folder.classes}
+        """Number of classes of each kind of set that is labelled whole."""
+        return {folder.kind: len(folder.classes) for folder in self.sets.values() if folder.classes}
 
     def mixture(self, config: ModelConfig, room: Room) -> Mixture:
         """What a model is trained on.
@@ -107,13 +104,11 @@ def open_examples(recipe: Recipe) -> Examples:
     )
 
 
-def _sets(recipe: Recipe, names: Iterable[str], split: str) -> dict[str, Folder]:
-    names = set(names)
+def _sets(recipe: Recipe, names: Collection[SetName], split: str) -> dict[str, Folder]:
     if not names:
         return {}
     assert recipe.data is not None  # the recipe has checked it
-    found = {name: read(recipe.data, split) for name, read in _SPLIT.items() if name in names}
-    return found | {name: read(recipe.data) for name, read in _WHOLE.items() if name in names}
+    return open_sets(recipe.data, split, names)
 
 
 def _opened(records: Sequence[RecordsRecipe]) -> _Records:

@@ -19,6 +19,7 @@ from engine.model.mglmm import MGLMM, ImageFeatures
 from trainer.learning.batches import Batch
 from trainer.learning.iou import ious
 from trainer.learning.losses import alignment_losses, text_loss
+from trainer.learning.repetition import repetition_loss
 from trainer.learning.semantic_head import SemanticHead
 from trainer.learning.targets import LowResTargets
 from trainer.recipe import LossRecipe
@@ -49,6 +50,7 @@ class Losses:
     dice: Tensor
     semantic: Tensor
     align: Tensor
+    repetition: Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,7 @@ class Weights:
     text: float = 1.0
     masks: float = 1.0
     photographs: float = 1.0
+    used_names: float = 1.0
 
 
 class TrainStep(nn.Module):
@@ -97,6 +100,7 @@ class TrainStep(nn.Module):
             "dice": found.dice * weights.masks,
             "semantic": found.semantic * weights.photographs,
             "align": found.align * weights.masks,
+            "repetition": found.repetition * weights.used_names,
         }
         result = {"total": combined(self._losses, **each), **{name: loss.detach() for name, loss in each.items()}}
         if measure and predicted.low_res is not None:
@@ -105,11 +109,18 @@ class TrainStep(nn.Module):
 
 
 def combined(
-    weights: LossRecipe, *, text: Tensor, bce: Tensor, dice: Tensor, semantic: Tensor, align: Tensor
+    weights: LossRecipe,
+    *,
+    text: Tensor,
+    bce: Tensor,
+    dice: Tensor,
+    semantic: Tensor,
+    align: Tensor,
+    repetition: Tensor,
 ) -> Tensor:
     """The weighted sum of the losses."""
     masked = weights.bce * bce + weights.dice * dice + weights.align * align
-    return weights.text * text + masked + weights.semantic * semantic
+    return weights.text * text + weights.repetition * repetition + masked + weights.semantic * semantic
 
 
 def forward(
@@ -150,8 +161,11 @@ def losses_of(
         weights: as in `forward`.
         masks: as in `forward`.
     """
-    text = text_loss(model.language_model.lm_head(found.states[batch.label_index]), batch.label_ids)
-    bce = dice = semantic = align = text.new_zeros(())
+    logits = model.language_model.lm_head(found.states[batch.label_index])
+    text = text_loss(logits, batch.label_ids)
+    bce = dice = semantic = align = repetition = text.new_zeros(())
+    if weights.repetition:
+        repetition = repetition_loss(logits, batch.used_rows, batch.used_ids)
     embedding = features.embedding
     if embedding is not None and found.low_res is not None:
         targets = batch.targets.pick(masks)
@@ -162,8 +176,8 @@ def losses_of(
             align = alignment_losses(found.prompts, embedding.grid[image], targets.masks, targets.valid[image])
     if embedding is not None and weights.semantic:
         semantic = head(embedding.grid, batch.kinds, batch.semantic)
-    total = combined(weights, text=text, bce=bce, dice=dice, semantic=semantic, align=align)
-    return Losses(total, text, bce, dice, semantic, align)
+    each = {"text": text, "bce": bce, "dice": dice, "semantic": semantic, "align": align, "repetition": repetition}
+    return Losses(combined(weights, **each), **each)
 
 
 def encode(model: MGLMM, batch: Batch, weights: LossRecipe) -> ImageFeatures:

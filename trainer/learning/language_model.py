@@ -19,9 +19,10 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
 from engine.errors import UsageError
-from engine.model.checkpoint import Checkpoint, sha256
+from engine.model.checkpoint import Checkpoint
 from engine.model.config import LanguageConfig, LanguageOptions
 from engine.model.llama import check_supported
+from engine.model.manifest import sha256
 from engine.model.mglmm import MGLMM
 from engine.model.tokenizers import BpeTokenizer
 from engine.model.tokenizers.base import BOS, EOS

@@ -98,7 +98,10 @@ class Stepper:
         return self._recipe.seed * _SEEDS + number * self._parts + part
 
     def _weigh(self, parts: Sequence[Batch], chosen: Sequence[Tensor]) -> list[Weights]:
-        counts = [(len(part.label_ids), len(masks), len(part.kinds)) for part, masks in zip(parts, chosen, strict=True)]
+        counts = [
+            (len(part.label_ids), len(masks), len(part.kinds), len(part.used_ids))
+            for part, masks in zip(parts, chosen, strict=True)
+        ]
         own = torch.tensor(counts, dtype=torch.float64 if self._accelerator.device.type == "cpu" else torch.float32)
         whole = self._accelerator.reduce(own.sum(dim=0).to(self._accelerator.device), "sum").tolist()
         return [

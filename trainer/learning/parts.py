@@ -12,6 +12,7 @@ from torch import nn
 
 from engine.errors import UsageError
 from engine.model import adapter
+from engine.model.global_encoder import PyramidTokens
 from engine.model.mglmm import MGLMM
 from engine.model.pixel_encoder import Classifier, Pyramid, freeze_batch_norm
 from trainer.learning.backbone import freeze_stages
@@ -68,6 +69,11 @@ def choose(model: MGLMM, recipe: Recipe) -> None:
     if recipe.train.frozen_stages and isinstance(model.pixel_encoder, Pyramid):
         freeze_stages(model.pixel_encoder.backbone, recipe.train.frozen_stages)
     _keep_classifier(model)
+    if recipe.train.drop_pyramid:
+        tokens = model.global_encoder
+        if not isinstance(tokens, PyramidTokens) or not tokens.class_features:
+            raise UsageError(f"train.drop_pyramid: {model.config.name} has no image tokens of a kept classifier")
+        tokens.drop_rate = recipe.train.drop_pyramid
 
 
 def _keep_classifier(model: MGLMM) -> None:

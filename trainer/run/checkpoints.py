@@ -28,12 +28,13 @@ from engine.errors import UsageError
 from engine.memory import out_of_memory
 from engine.model.checkpoint import save as save_model
 from engine.model.mglmm import MGLMM
-from engine.model.tokenizers import TextTokenizer
+from trainer.data.terms import terms_of
 from trainer.learning.ema import Average, learned, put_back
 from trainer.learning.forward import TrainStep
 from trainer.recipe import Recipe
 from trainer.run.durable import recover, replace_folder
 from trainer.run.parallel import SHARDED
+from trainer.run.start import Start
 
 STATE, SHARDED_STATE, BEST, MODEL = "state.pt", "state", "best", "model"
 _FACTS = "facts.pt"
@@ -74,16 +75,14 @@ class Checkpoints:
     Args:
         out: the folder.
         recipe: of the run.
-        start: identity of what it begins with.
-        tokenizer: stored with models.
+        start: what it begins with.
         accelerator: knows the processes.
     """
 
-    def __init__(
-        self, out: Path, recipe: Recipe, start: str, tokenizer: TextTokenizer, accelerator: Accelerator
-    ) -> None:
-        self._out, self._tokenizer, self._accelerator = out, tokenizer, accelerator
-        self._recipe, self._start = recipe.model_dump_json(), start
+    def __init__(self, out: Path, recipe: Recipe, start: Start, accelerator: Accelerator) -> None:
+        self._out, self._tokenizer, self._accelerator = out, start.tokenizer, accelerator
+        self._recipe, self._start = recipe.model_dump_json(), start.identity
+        self._terms = {**start.terms, **terms_of(recipe.sets)}
         self._sharded = accelerator.distributed_type in SHARDED
         self.path = out / (SHARDED_STATE if self._sharded else STATE)
 
@@ -160,7 +159,9 @@ class Checkpoints:
             whole = self._accelerator.get_state_dict(run.module)
             state = {key.removeprefix("model."): value for key, value in whole.items() if key.startswith("model.")}
         if self._accelerator.is_main_process:
-            replace_folder(folder, lambda part: save_model(part, run.model, self._tokenizer, state=state))
+            replace_folder(
+                folder, lambda part: save_model(part, run.model, self._tokenizer, state=state, terms=self._terms)
+            )
         self._accelerator.wait_for_everyone()
         return folder
 

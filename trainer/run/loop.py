@@ -17,6 +17,7 @@ from engine.errors import MglmmError, UsageError
 from engine.model.mglmm import MGLMM
 from engine.model.pixel_encoder import Pyramid
 from trainer.data.mixture import Mixture
+from trainer.learning import attention
 from trainer.learning.backbone import keep_depthwise_float32
 from trainer.learning.batches import Batch, ExampleWriter
 from trainer.learning.ema import Average
@@ -59,7 +60,7 @@ def train(recipe_path: Path, out: Path, *, resume: bool = False) -> Path:
         examples = open_examples(recipe)
         start = begin(recipe, out)
         run = share(start, recipe, examples, accelerator)
-        checkpoints = Checkpoints(out, recipe, start.identity, start.tokenizer, accelerator)
+        checkpoints = Checkpoints(out, recipe, start, accelerator)
         checkpoints.resume(run, required=resume)
         try:
             _optimise(run, recipe, examples, start, checkpoints, accelerator, out)
@@ -79,6 +80,8 @@ def share(start: Start, recipe: Recipe, examples: Examples, accelerator: Acceler
         keep_depthwise_float32(model.pixel_encoder.backbone)
     if recipe.gradient_checkpointing:
         model.language_model.activation_checkpointing_enable({"use_reentrant": False})
+    if device.type == "cpu":
+        model.language_model.set_attn_implementation(attention.NAME)
     model.to(device)
     if accelerator.distributed_type not in SHARDED:  # FSDP wants weights in the order of their dimensions
         model.pixel_encoder.to(memory_format=torch.channels_last)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from engine.model.pixel_encoder import Pyramid
 from engine.model.presets import PRESETS
 from engine.model.tokenizers import BpeTokenizer, TextTokenizer
 from trainer.data.corpus import corpus
+from trainer.data.sets import open_sets
+from trainer.data.terms import terms_of_package
 from trainer.learning.backbone import load_backbone
 from trainer.learning.growing import grow
 from trainer.learning.language_model import find_language_model, with_language_model
@@ -32,11 +35,13 @@ class Start:
         model: the network, its weights float32 on the CPU.
         tokenizer: its tokenizer.
         identity: hash of the files that it was made of; frozen weights are read from them again when a run goes on.
+        terms: of what its weights were made of, see `engine.model.manifest`.
     """
 
     model: MGLMM
     tokenizer: TextTokenizer
     identity: str
+    terms: Mapping[str, str]
 
 
 def begin(recipe: Recipe, out: Path) -> Start:
@@ -54,12 +59,12 @@ def begin(recipe: Recipe, out: Path) -> Start:
         return _preset(recipe, start.preset, out)
     if start.model is not None:
         checkpoint = load(start.model)
-        return Start(checkpoint.model, checkpoint.tokenizer, checkpoint.sha256)
+        return Start(checkpoint.model, checkpoint.tokenizer, checkpoint.sha256, checkpoint.terms)
     assert start.language_model is not None and start.visual is not None  # StartRecipe has checked it
     files, visual = find_language_model(start.language_model), load(start.visual)
     model, tokenizer = with_language_model(visual, files)
     identity = hashlib.sha256(f"{visual.sha256} {files.identity()}".encode()).hexdigest()
-    return Start(model, tokenizer, identity)
+    return Start(model, tokenizer, identity, visual.terms)
 
 
 def _preset(recipe: Recipe, preset: str, out: Path) -> Start:
@@ -76,10 +81,12 @@ def _preset(recipe: Recipe, preset: str, out: Path) -> Start:
     _start_backbone(model, recipe)
     if model.hints is not None:
         write_names(model.hints, tokenizer)
+    package = recipe.start.backbone
+    terms = {} if package is None else terms_of_package(package.package)
     if smaller is None:
-        return Start(model, tokenizer, f"preset {preset}")
+        return Start(model, tokenizer, f"preset {preset}", terms)
     grow(model, smaller.model.state_dict())
-    return Start(model, tokenizer, f"preset {preset} {smaller.sha256}")
+    return Start(model, tokenizer, f"preset {preset} {smaller.sha256}", {**smaller.terms, **terms})
 
 
 def _start_backbone(model: MGLMM, recipe: Recipe) -> None:
@@ -101,6 +108,6 @@ def _tokenizer(recipe: Recipe, out: Path) -> TextTokenizer:
     assert made is not None and recipe.data is not None  # the recipe has checked it
     if not (out / BpeTokenizer.FILE).is_file():
         print(f"training a tokenizer on {made.scenes} photographs' texts", file=sys.stderr)
-        texts = corpus(recipe.data, scenes=made.scenes, seed=recipe.seed)
+        texts = corpus(open_sets(recipe.data, names=recipe.sets).values(), scenes=made.scenes, seed=recipe.seed)
         BpeTokenizer.train(texts, made.vocabulary).save(out)
     return BpeTokenizer.load(out)

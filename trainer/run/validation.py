@@ -28,7 +28,7 @@ from trainer.run.parallel import SHARDED, part_size
 SAMPLES = "samples.jsonl"
 _ROOM = 16
 """Tokens that an answer may be longer than the true one; untrained models don't stop."""
-_LOSSES = ("text", "bce", "dice", "semantic", "align")
+_LOSSES = ("text", "bce", "dice", "semantic", "align", "repetition")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +83,9 @@ class Validation:
             batch = self._batch(numbers).to(device)
             masks = torch.arange(len(batch.targets), device=device)[: self._recipe.masks_per_step]
             found = run.module(batch, masks, Weights(), measure=True)
-            tokens, photographs = len(batch.label_ids), len(batch.kinds)
-            held = torch.tensor([tokens, len(masks), len(masks), photographs, len(masks), len(masks)], device=device)
+            count, photographs = len(masks), len(batch.kinds)
+            each_of = [len(batch.label_ids), count, count, photographs, count, len(batch.used_ids), count]
+            held = torch.tensor(each_of, device=device)
             ious = found.get("ious", torch.zeros(1, device=device))
             means = [found[name].float() for name in _LOSSES] + [ious.mean() if len(masks) else ious.new_zeros(())]
             sums += torch.stack(means) * held

@@ -19,7 +19,8 @@ from engine.doctor.memory import estimate
 from engine.doctor.parts import outline
 from engine.doctor.selftest import self_test
 from engine.errors import UsageError
-from engine.model.checkpoint import Checkpoint, load, own_state, write_manifest
+from engine.model.checkpoint import Checkpoint, load, own_state
+from engine.model.manifest import write_manifest
 from engine.model.mglmm import MGLMM
 from engine.model.precision import Precision
 from tests.engine.tiny import TINY, leaning_to_seg

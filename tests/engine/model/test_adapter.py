@@ -16,7 +16,8 @@ from engine.decoding.generator import Generated, Generator
 from engine.decoding.sequence import PromptWriter
 from engine.errors import UsageError
 from engine.model import adapter
-from engine.model.checkpoint import Checkpoint, load, save, write_manifest
+from engine.model.checkpoint import Checkpoint, load, save
+from engine.model.manifest import write_manifest
 from engine.model.merging import merge
 from engine.model.mglmm import build_language_model
 from engine.model.precision import Precision

@@ -50,7 +50,7 @@ def test_a_missing_file_is_named(tiny_folder: Path, tmp_path: Path, name: str) -
 
 
 def test_weights_of_another_config_are_refused(tiny_folder: Path, tmp_path: Path) -> None:
-    from engine.model.checkpoint import write_manifest
+    from engine.model.manifest import write_manifest
 
     folder = _damaged(tiny_folder, tmp_path)
     config = json.loads((folder / "config.json").read_text())

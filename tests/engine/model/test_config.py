@@ -57,4 +57,4 @@ def test_nano_fits_its_package() -> None:
     with torch.device("meta"):
         model = MGLMM(PRESETS["nano"])
     stored = sum(p.numel() for p in model.parameters()) * 2  # fp16
-    assert stored < 30e6
+    assert stored < 32e6

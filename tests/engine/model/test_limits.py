@@ -12,8 +12,9 @@ from safetensors.torch import save_file
 
 from engine.doctor import files
 from engine.errors import UsageError
-from engine.model.checkpoint import read_config, read_manifest
+from engine.model.checkpoint import read_config
 from engine.model.limits import read_text, require_sizes
+from engine.model.manifest import read_manifest
 from engine.model.tokenizers import BpeTokenizer, SentencePieceTokenizer
 
 READERS: dict[str, Callable[[Path], object]] = {

@@ -82,3 +82,26 @@ def test_a_decoder_that_wants_maps_of_another_size_is_refused() -> None:
     doubled = FINE.model_dump() | {"mask_decoder": FINE.mask_decoder.model_dump() | {"upscaling": (2, 2)}}
     with pytest.raises(ValidationError, match=r"upscaling \(2, 2\): the pixel encoder gives maps for \(3, 2\)"):
         ModelConfig.model_validate(doubled)
+
+
+@torch.inference_mode()
+def test_blocks_are_what_the_convolutions_give(fine: MGLMM) -> None:
+    head, channels = fine.mask_head, 32
+    side = fine.config.pixel_encoder.grid
+    first, second = fine.config.mask_decoder.upscaling
+    grid, prompts, index = torch.randn(2, channels, side, side), torch.randn(3, channels), torch.tensor([1, 0, 1])
+    finer = (
+        torch.randn(2, channels // 4, side * first, side * first),
+        torch.randn(2, channels // 8, side * first * second, side * first * second),
+    )
+    decoder = head.mask_decoder
+    enlarge, norm, act, enlarge_more, act_more = decoder.output_upscaling
+    dense = head.prompt_encoder.no_mask_embed.weight.reshape(1, -1, 1, 1)
+    own = torch.cat([decoder.iou_token.weight, decoder.mask_tokens.weight]).expand(3, -1, -1)
+    position = head.prompt_encoder.get_dense_pe().expand(3, -1, -1, -1)
+    hidden, source = decoder.transformer((grid + dense)[index], position, torch.cat([own, prompts[:, None]], dim=1))
+    x = source.transpose(1, 2).reshape(3, channels, side, side)
+    x = act(norm(enlarge(x) + finer[0][index]))
+    x = act_more(enlarge_more(x) + finer[1][index])
+    expected = torch.einsum("nc,nchw->nhw", decoder.output_hypernetworks_mlps[0](hidden[:, 1]), x)
+    torch.testing.assert_close(head(ImageEmbedding(grid, finer), prompts, index), expected, atol=1e-5, rtol=1e-5)

@@ -53,3 +53,22 @@ def traffic() -> Scene:
         ("person", "black", (5, 25, 18, 24)),
         captions=("two people wait beside a red bus", "A bus on the street."),
     )
+
+
+def car() -> Scene:
+    return scene(
+        "carparts",
+        ("wheel", "black", (30, 38, 5, 15)),
+        ("hood", "red", (10, 20, 5, 20)),
+        ("front left door", "red", (10, 30, 22, 38)),
+    )
+
+
+def building() -> Scene:
+    return scene(
+        "facade",
+        ("window", "blue", (5, 10, 5, 30)),
+        ("facade", "white", (10, 30, 0, 30)),
+        ("street", "black", (30, 40, 0, 40)),
+        ("plant", "blue", (20, 30, 30, 40)),
+    )

@@ -12,14 +12,18 @@ from hypothesis import strategies as st
 from engine.text.grammar import parse
 from engine.text.granularity import children
 from engine.text.prompts import Task
-from tests.trainer.data.scenes import COLOURS, SIZE, dressed, scene, street, traffic
+from tests.trainer.data.scenes import COLOURS, SIZE, building, car, dressed, scene, street, traffic
 from trainer.data.compose import Conversation, conversations, reference, reference_labels
-from trainer.data.compose.captions import caption, grounded, grounded_captions, person_word, tidy
-from trainer.data.compose.denial import CAMVID, CCP, COCO, deniable, draw_absent
+from trainer.data.compose.captions import caption, grounded, grounded_captions, tidy
+from trainer.data.compose.denial import deniable, draw_absent
+from trainer.data.compose.denial_tables import CAMVID, CAR, CCP, COCO, FACADE, VOC
+from trainer.data.compose.kinds import KINDS
+from trainer.data.compose.kinds.captioned import person_word
+from trainer.data.compose.kinds.objects import object_targets
 from trainer.data.compose.nouns import counted, definite, indefinite
 from trainer.data.compose.reasoning import REASONS, reasoning
-from trainer.data.compose.segcap import fine_person, fine_thing, gcg
-from trainer.data.compose.segmentation import deny, instance, multiple, object_targets, semantic, targets
+from trainer.data.compose.segcap import fine_thing, fine_whole, gcg
+from trainer.data.compose.segmentation import deny, instance, multiple, semantic
 from trainer.data.compose.text import chat, region
 from trainer.data.compose.view import View
 from trainer.data.compose.words import one_person
@@ -59,7 +63,7 @@ def test_fine_person() -> None:
 def test_fine_person_without_some_clauses(labels: tuple[str, ...], text: str) -> None:
     full = dressed()
     some = Scene("x", "ccp", full.image, tuple(thing for thing in full.things if thing.label in labels))
-    assert answer(fine_person(View(some))) == text
+    assert answer(fine_whole(View(some))) == text
 
 
 def test_panoptic() -> None:
@@ -123,9 +127,9 @@ def test_referring_expressions_are_unique() -> None:
     names = [name for name, _ in object_targets(View(traffic()), "person")]
     assert names == ["the left person", "the person on the left", "the right person", "the person on the right"]
     assert [name for name, _ in object_targets(View(traffic()), "bus")] == ["the bus", "the red bus"]
-    assert ("the people" in dict(targets(View(street())))) is False
+    assert "the people" not in {name for group in KINDS["camvid"].targets(View(street())) for name, _ in group}
     crowd = scene("coco", ("person", "white", (0, 20, 0, 20)), crowds=("person",))
-    assert targets(View(crowd)) == []
+    assert KINDS["coco"].targets(View(crowd)) == []
 
 
 def test_refusals_name_what_is_absent() -> None:
@@ -171,11 +175,45 @@ def test_reasoning() -> None:
     assert answer(reasoning(View(traffic()), people)) == "<p> The people </p> [SEG] [SEG] can speak."
 
 
+def test_parts_of_a_car_without_a_mask_of_the_whole() -> None:
+    entry = reference(car(), Task.FINE_SEGCAP)
+    assert answer(entry) == (
+        "The car has <p> a hood </p> [SEG], <p> a front left door </p> [SEG] and <p> wheels </p> [SEG]."
+    )
+    assert entry is not None and "the car" in entry.instruction
+    assert reference(car(), Task.PANOPTIC_SEGCAP) is None
+
+
+def test_a_building_and_its_parts() -> None:
+    entry = reference(building(), Task.FINE_SEGCAP)
+    assert answer(entry) == "<p> The building </p> [SEG] has <p> a facade </p> [SEG] and <p> windows </p> [SEG]."
+    assert entry is not None and np.array_equal(entry.known_masks[0], entry.known_masks[1] | entry.known_masks[2])
+    assert answer(reference(building(), Task.PANOPTIC_SEGCAP)) == (
+        "The image shows <p> a building </p> [SEG], <p> plants </p> [SEG] and <p> the street </p> [SEG]."
+    )
+
+
+def test_an_object_without_parts_has_colour_place_and_relation() -> None:
+    made = scene("voc", ("dog", "black", (5, 25, 2, 12)), ("couch", "red", (5, 35, 13, 38)))
+    assert answer(fine_thing(View(made), "dog")) == (
+        "<p> The dog </p> [SEG] is black, on the left of the image and next to a couch."
+    )
+    alone = scene("voc", ("dog", "black", (5, 25, 2, 12)))
+    assert answer(fine_thing(View(alone), "dog")) == "<p> The dog </p> [SEG] is black and on the left of the image."
+
+
+def test_what_is_not_counted_is_plural() -> None:
+    made = scene("voc", ("sheep", "white", (5, 25, 2, 30)), ("car", "black", (28, 38, 2, 30)), crowds=("sheep", "car"))
+    assert answer(reference(made, Task.PANOPTIC_SEGCAP)) == (
+        "The image shows <p> sheep </p> [SEG] in the centre and <p> cars </p> [SEG] in the centre."
+    )
+    assert KINDS["voc"].targets(View(made)) == []
+
+
 def test_every_reason_is_about_known_labels() -> None:
     known = {"ccp": CCP, "camvid": {**CAMVID, "sky": 99, "road": 99, "building": 99}, "coco": COCO}
     for reason in REASONS:
-        for kind in reason.kinds:
-            assert set(reason.labels) <= set(known[kind]), reason
+        assert set(reason.labels) <= set(known[reason.asked]), reason
         assert reason.plural or reason.singular
 
 
@@ -245,6 +283,10 @@ _LABELS = {
     "ccp": sorted(CCP),
     "camvid": [*CAMVID, "sky", "road", "building"],
     "coco": sorted(COCO),
+    "voc": sorted(VOC),
+    "carparts": sorted(CAR),
+    "facade": sorted(FACADE),
+    "cocostuff": ["person", "bus", "sky", "wall"],
     "person": ["person"],
 }
 
@@ -254,10 +296,11 @@ def random_scenes(draw: st.DrawFn) -> Scene:
     kind: Kind = draw(st.sampled_from([kind for kind in get_args(Kind) if kind != "records"]))
     labels = _LABELS.get(kind, [])
     spots = []
+    by_class = ("ccp", "camvid", "carparts", "facade")
     if labels:
         corner = st.integers(0, SIZE - 4)
         spot = st.tuples(st.sampled_from(labels), st.sampled_from(sorted(COLOURS)), corner, corner, st.integers(1, 30))
-        drawn = draw(st.lists(spot, max_size=9, unique_by=(lambda s: s[0]) if kind in ("ccp", "camvid") else None))
+        drawn = draw(st.lists(spot, max_size=9, unique_by=(lambda s: s[0]) if kind in by_class else None))
         spots = [(label, colour, (top, top + side, left, left + side)) for label, colour, top, left, side in drawn]
     texts = st.text(max_size=60) | st.sampled_from(["A man rides a bike.", "two dogs and a cat", "A person."])
     return scene(kind, *spots, captions=tuple(draw(st.lists(texts, max_size=3))))

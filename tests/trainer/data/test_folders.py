@@ -15,8 +15,9 @@ from engine.text.prompts import Task
 from trainer.data.augment import augment
 from trainer.data.compose import conversations
 from trainer.data.corpus import corpus
-from trainer.data.folders import camvid, captioned, ccp, coco, one_person, training_folders
+from trainer.data.folders import camvid, captioned, ccp, coco, one_person
 from trainer.data.scene import IGNORE
+from trainer.data.sets import open_sets
 
 
 def test_a_missing_file_is_one_clear_line(tmp_path: Path) -> None:
@@ -160,7 +161,7 @@ def test_objects_that_cannot_be_used_are_one_line(
 def test_real_photographs(data_root: Path) -> None:
     rng = np.random.default_rng(0)
     seen: set[Task] = set()
-    for folder in training_folders(data_root):
+    for folder in open_sets(data_root).values():
         assert len(folder)
         for number in rng.permutation(len(folder))[:12]:
             scene = folder.load(folder.items[int(number)])
@@ -179,5 +180,5 @@ def test_real_photographs(data_root: Path) -> None:
 
 
 def test_corpus(data_root: Path) -> None:
-    texts = list(corpus(data_root, scenes=2))
+    texts = list(corpus(open_sets(data_root).values(), scenes=2))
     assert len(texts) > 12_000 and any("[SEG]" in text for text in texts)

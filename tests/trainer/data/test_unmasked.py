@@ -9,8 +9,9 @@ import pytest
 
 from engine.text.grammar import SEG, parse
 from trainer.data.compose.conversation import Conversation
-from trainer.data.compose.unmasked import unmasked_chat, unmasked_grounded, unmasked_refer
+from trainer.data.compose.unmasked import unmasked_chat, unmasked_grounded, unmasked_panoptic, unmasked_refer
 from trainer.data.compose.view import View
+from trainer.data.compose.words import other_names
 from trainer.data.scene import Scene
 
 DOG = (
@@ -82,3 +83,18 @@ def test_a_caption_is_tagged_where_it_says_how_many(caption: str, answer: str) -
 
 def test_a_caption_that_names_nothing_is_not_tagged() -> None:
     assert not _asked(unmasked_grounded, ["A quiet place.", "Some dogs run."])
+
+
+def test_the_whole_scene_is_what_two_captions_name() -> None:
+    captions = ("A guitar and a dog on a stage.", "A man with a dog and his guitar.", "Dogs by a guitar.", "A guitar.")
+    (answer,) = {entry.answer for entry in _asked(unmasked_panoptic, captions)}
+    assert answer == "The image shows <p> a guitar </p> [SEG] and <p> a dog </p> [SEG]."
+    (answer,) = {entry.answer for entry in _asked(unmasked_panoptic, ("Two horses.", "Two brown horses.", "People."))}
+    assert answer == "The image shows <p> horses </p> [SEG]."
+    assert not _asked(unmasked_panoptic, ("A guitar.", "A dog."))
+
+
+def test_names_of_imagenet_are_read_where_they_are_things() -> None:
+    assert other_names("Two guitars, a space shuttle and a street sign") == {"guitar", "space shuttle", "street sign"}
+    # A class of COCO is no other name; a guitar case is no guitar; one swings a bat and watches.
+    assert other_names("A dog near a guitar case, a man who can swing, watch and fly") == set()

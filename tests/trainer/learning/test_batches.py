@@ -94,9 +94,9 @@ def test_masks_and_padding_in_the_low_res_frame() -> None:
     example = ExampleWriter(NANO, TOKENIZER, text_tokens=200).write(_scene(), TALK[:1])
     targets = example.targets
     assert isinstance(targets, LowResTargets)
-    assert targets.masks.shape == (1, 128, 128)
-    assert targets.masks[0, :50].min() == 1 and targets.masks[0, 50:].max() == 0
-    assert targets.valid[0, :100].min() == 1 and targets.valid[0, 100:].max() == 0
+    assert targets.masks.shape == (1, 192, 192)
+    assert targets.masks[0, :75].min() == 1 and targets.masks[0, 75:].max() == 0
+    assert targets.valid[0, :150].min() == 1 and targets.valid[0, 150:].max() == 0
     assert (example.semantic[:50] == 0).all() and (example.semantic[50:] == 255).all()
 
 

@@ -12,8 +12,9 @@ from engine.model.presets import NANO
 from engine.model.tokenizers import BpeTokenizer
 from tests.trainer.data.recording import ENDLESS, photographs, referring, store
 from trainer.data.corpus import corpus
-from trainer.data.folders import Folder, Item, training_folders
+from trainer.data.folders import Folder, Item
 from trainer.data.mixture import Mixture
+from trainer.data.sets import open_sets
 from trainer.learning.batches import Batch, ExampleWriter
 from trainer.learning.sampling import WINDOW, batches
 
@@ -91,9 +92,9 @@ def test_lengths_do_not_rise_with_the_steps(mixture: Mixture, config: ModelConfi
 
 
 def test_padding_of_the_real_sets_is_under_15_percent(data_root: Path) -> None:
-    folders: dict[str, Folder] = {folder.kind: folder for folder in training_folders(data_root)}
+    folders = open_sets(data_root, names=("ccp", "camvid", "coco", "person", "captions"))
     small = NANO.model_copy(update={"pixel_encoder": NANO.pixel_encoder.model_copy(update={"image_size": 192})})
-    tokenizer = BpeTokenizer.train(corpus(data_root, scenes=2), 3072)
+    tokenizer = BpeTokenizer.train(corpus(folders.values(), scenes=2), 3072)
     mixture = Mixture.of(folders, SETS, [], {}, side=192, mask_frame="low_res", text_tokens=256, room=ENDLESS, seed=0)
     writer = ExampleWriter(small, tokenizer, text_tokens=256)
     stream = batches(mixture, writer, pad=tokenizer.pad, batch_size=8, first=0, last=WINDOW, workers=0)

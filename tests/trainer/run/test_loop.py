@@ -117,7 +117,7 @@ def test_a_folder_of_another_recipe_or_start_is_refused(tmp_path: Path) -> None:
     making.model_folder(tmp_path / "tiny")
     config = tmp_path / "tiny" / "config.json"
     config.write_text(config.read_text().replace('"name": "tiny"', '"name": "small"'))
-    from engine.model.checkpoint import write_manifest
+    from engine.model.manifest import write_manifest
 
     write_manifest(tmp_path / "tiny")
     with pytest.raises(UsageError, match="what the run began with has changed"):

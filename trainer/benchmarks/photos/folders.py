@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from engine.errors import UsageError
-from trainer.data.folders import Folder, camvid, ccp, coco
-
-_READERS = {"ccp": ccp, "camvid": camvid, "coco": coco}
+from trainer.data.folders import Folder
+from trainer.data.sets import SPLIT
 
 
 def open_split(data: Path, dataset: str, split: str, limit: int | None) -> Folder:
@@ -16,7 +16,8 @@ def open_split(data: Path, dataset: str, split: str, limit: int | None) -> Folde
     Raises:
         UsageError: if the set is unknown or its files are missing.
     """
-    if dataset not in _READERS:
-        raise UsageError(f"no set {dataset!r}; known: {', '.join(_READERS)}")
-    folder = _READERS[dataset](data, split)
-    return Folder(folder.kind, folder.items[:limit], folder.classes)
+    readers = {str(name): read for name, read in SPLIT.items()}
+    if dataset not in readers:
+        raise UsageError(f"no set {dataset!r}; known: {', '.join(readers)}")
+    folder = readers[dataset](data, split)
+    return replace(folder, items=folder.items[:limit])

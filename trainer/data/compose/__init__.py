@@ -12,22 +12,20 @@ import numpy as np
 
 from engine.text.grammar import parse
 from engine.text.prompts import Task
-from trainer.data.compose.captions import caption, grounded, grounded_captions, refer_person
+from trainer.data.compose.captions import caption, grounded, grounded_captions
 from trainer.data.compose.conversation import Conversation
+from trainer.data.compose.kinds.base import Question
 from trainer.data.compose.reasoning import reason_about
-from trainer.data.compose.segcap import fine_person, fine_thing, gcg, panoptic
+from trainer.data.compose.segcap import fine_thing, fine_whole, gcg, panoptic
 from trainer.data.compose.segmentation import deny, instance, multiple, refer, semantic
 from trainer.data.compose.text import chat, random_region
-from trainer.data.compose.unmasked import unmasked_chat, unmasked_grounded, unmasked_refer
+from trainer.data.compose.unmasked import unmasked_chat, unmasked_grounded, unmasked_panoptic, unmasked_refer
 from trainer.data.compose.view import View
-from trainer.data.scene import Kind, Scene
+from trainer.data.scene import Scene
 
 __all__ = ["Conversation", "conversations", "reference", "reference_labels"]
 
-PRESENT_RATE: dict[Kind, float] = {"ccp": 0.55, "coco": 0.55, "camvid": 0.7}
-"""How often a question for one thing is about something that is there; a street lacks few classes."""
-
-_UNIQUE = frozenset({"sky", "road", "pavement"})  # no one asks for all of these
+_UNIQUE = frozenset({"sky", "road", "pavement", "street"})  # no one asks for all of these
 
 _Maker = Callable[[View, np.random.Generator], Conversation | None]
 
@@ -35,9 +33,9 @@ _Maker = Callable[[View, np.random.Generator], Conversation | None]
 def conversations(scene: Scene, rng: np.random.Generator) -> list[Conversation]:
     """A random sample of what can be asked about a scene, each at most once; what is always asked comes first."""
     view = View(scene)
-    always, some, count = _PLANS[scene.kind]
-    chosen = list(always) + [some[int(i)] for i in rng.permutation(len(some))[:count]]
-    made = [maker(view, rng) for maker in chosen]
+    plan = view.kind.plan
+    chosen = list(plan.always) + [plan.some[int(i)] for i in rng.permutation(len(plan.some))[: plan.count]]
+    made = [_MAKERS[question](view, rng) for question in chosen]
     out: dict[tuple[str, str], Conversation] = {}
     for entry in made:
         if entry is not None:
@@ -50,7 +48,7 @@ def reference(scene: Scene, task: Task) -> Conversation | None:
     view = View(scene)
     makers: dict[Task, Callable[[View], Conversation | None]] = {
         Task.PANOPTIC_SEGCAP: panoptic,
-        Task.FINE_SEGCAP: fine_person,
+        Task.FINE_SEGCAP: fine_whole,
         Task.GCG: gcg,
         Task.SEMANTIC: semantic,
         Task.INSTANCE: instance,
@@ -75,15 +73,12 @@ def _panoptic(view: View, rng: np.random.Generator) -> Conversation | None:
     return panoptic(view, _wording(rng))
 
 
-def _fine_person(view: View, rng: np.random.Generator) -> Conversation | None:
-    return fine_person(view, _wording(rng))
+def _fine_whole(view: View, rng: np.random.Generator) -> Conversation | None:
+    return fine_whole(view, _wording(rng))
 
 
 def _fine_thing(view: View, rng: np.random.Generator) -> Conversation | None:
-    labels = [label for label in view.main_labels if view.certain(label)]
-    if view.scene.kind == "coco":
-        # What a person wears is not annotated there; "in the centre of the image" would unlearn the answer of ccp.
-        labels = [label for label in labels if label != "person" or len(view.members(label)) > 1]
+    labels = view.kind.fine_labels(view)
     if not labels:
         return None
     label = labels[int(rng.integers(len(labels)))]
@@ -93,21 +88,20 @@ def _fine_thing(view: View, rng: np.random.Generator) -> Conversation | None:
 
 def _gcg(view: View, rng: np.random.Generator) -> Conversation | None:
     texts = grounded_captions(view)
-    if texts and (view.scene.kind == "person" or rng.random() < 0.5):
+    composed = gcg(view, _wording(rng))
+    if texts and (composed is None or rng.random() < 0.5):
         return grounded(view, texts[int(rng.integers(len(texts)))], _wording(rng))
-    return gcg(view, _wording(rng))
+    return composed
 
 
 def _refer(view: View, rng: np.random.Generator) -> Conversation | None:
-    if view.scene.kind == "person":
-        return refer_person(view, rng)
-    present = rng.random() < PRESENT_RATE.get(view.scene.kind, 1.0)
+    present = rng.random() < view.kind.present_rate
     return (refer(view, rng) if present else deny(view, rng)) or refer(view, rng)
 
 
 def _multiple(view: View, rng: np.random.Generator) -> Conversation | None:
     labels = [label for label in view.labels if view.certain(label) and label not in _UNIQUE]
-    if not labels or rng.random() >= PRESENT_RATE.get(view.scene.kind, 1.0):
+    if not labels or rng.random() >= view.kind.present_rate:
         return deny(view, rng, Task.MULTIPLE)
     return multiple(view, labels[int(rng.integers(len(labels)))], _wording(rng))
 
@@ -120,28 +114,21 @@ def _instance(view: View, rng: np.random.Generator) -> Conversation | None:
     return instance(view, _wording(rng))
 
 
-# Per set: what is always asked, what may be asked, and how many of the latter. Questions for one thing come several
-# times: whether to answer or to refuse is one word an answer, so it takes many of them to learn.
-_PLANS: dict[Kind, tuple[tuple[_Maker, ...], tuple[_Maker, ...], int]] = {
-    "ccp": (
-        (_panoptic, _fine_person, *(_refer,) * 3),
-        (_refer, _fine_thing, _gcg, _multiple, reason_about, _semantic, caption, random_region, chat),
-        4,
-    ),
-    "camvid": (
-        (_panoptic, *(_refer,) * 3),
-        (_refer, _fine_thing, _multiple, reason_about, _semantic, caption, chat),
-        3,
-    ),
-    "coco": (
-        (_panoptic, _gcg, *(_refer,) * 6),
-        (_multiple, _fine_thing, _multiple, reason_about, _semantic, _instance, caption, random_region, chat),
-        5,
-    ),
-    "person": ((_gcg, _refer, caption), (), 0),
-    "captions": (
-        (caption, caption, *(unmasked_refer,) * 5),
-        (unmasked_chat, unmasked_chat, unmasked_grounded),
-        2,
-    ),
+_MAKERS: dict[Question, _Maker] = {
+    "panoptic": _panoptic,
+    "fine whole": _fine_whole,
+    "fine thing": _fine_thing,
+    "gcg": _gcg,
+    "refer": _refer,
+    "multiple": _multiple,
+    "reasoning": reason_about,
+    "semantic": _semantic,
+    "instance": _instance,
+    "caption": caption,
+    "region": random_region,
+    "chat": chat,
+    "unmasked panoptic": unmasked_panoptic,
+    "unmasked refer": unmasked_refer,
+    "unmasked chat": unmasked_chat,
+    "unmasked gcg": unmasked_grounded,
 }

@@ -22,6 +22,7 @@ _PAIRS = frozenset(
 _MASS = {
     "hair": "hair", "skin": "skin", "swimwear": "swimwear", "intimate": "underwear",
     "broccoli": "broccoli", "sky": "sky", "pavement": "pavement",
+    "street furniture": "street furniture",
 }  # fmt: skip
 _SPOKEN = {"hair drier": "hair dryer", "sports ball": "ball", "tv": "television"}
 _PLURALS = {"person": "people", "sheep": "sheep", "knife": "knives", "mouse": "mice", "scarf": "scarves"}

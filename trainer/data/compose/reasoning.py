@@ -9,28 +9,26 @@ import numpy as np
 from engine.text.prompts import Task
 from trainer.data.compose.conversation import Conversation, Part, conversation, listed
 from trainer.data.compose.denial import surely_absent
-from trainer.data.compose.nouns import capital, definite, is_plural, noun
-from trainer.data.compose.segcap import MAX_INSTANCES, STREET, largest_members, street_name
+from trainer.data.compose.kinds.objects import MAX_INSTANCES
+from trainer.data.compose.nouns import capital
+from trainer.data.compose.phrases import largest_members
 from trainer.data.compose.segmentation import refusal
 from trainer.data.compose.view import View
-from trainer.data.scene import Kind
 
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """A question, the labels that answer it, and what is said of them: `{verb|verbs}` is plural|singular."""
+    """A question, the set where it is asked, the labels that answer it, and what is said of them."""
 
-    kinds: tuple[Kind, ...]
+    asked: str
     labels: tuple[str, ...]
     question: str
     plural: str
     singular: str
 
 
-def _reason(kinds: str, labels: str, question: str, plural: str, singular: str) -> Reason:
-    names = {"ccp": "ccp", "camvid": "camvid", "coco": "coco"}
-    chosen = tuple(names[kind] for kind in kinds.split())
-    return Reason(chosen, tuple(labels.split(",")), question, plural, singular)  # type: ignore[arg-type]
+def _reason(asked: str, labels: str, question: str, plural: str, singular: str) -> Reason:
+    return Reason(asked, tuple(labels.split(",")), question, plural, singular)
 
 
 _FOOTWEAR = "shoes,boots,sneakers,sandals,heels,pumps,flats,loafers,wedges"
@@ -97,15 +95,13 @@ REASONS: tuple[Reason, ...] = (
 
 def reasoning(view: View, reason: Reason, wording: int = 0) -> Conversation | None:
     """The question's answer if something answers it, a refusal if surely nothing does, else None."""
-    if view.scene.kind not in reason.kinds:
+    if view.kind.reasons != reason.asked:
         return None
     found = [label for label in view.labels if label in reason.labels]
     if not found:
         if not all(surely_absent(view, label) for label in reason.labels):
             return None
-        word = noun(reason.labels[0])
-        name = STREET.get(word.singular, word.singular) if view.scene.kind == "camvid" else word.singular
-        name = name.removeprefix("the ").removeprefix("a ")
+        name = view.kind.name(reason.labels[0]).removeprefix("the ")
         return conversation(Task.REASONING, [refusal(name)], label=reason.question, wording=wording)
     unclear = set(reason.labels) & (view.traces - set(found) | set(view.scene.crowds))
     counts = [len(view.members(label)) for label in found]
@@ -113,12 +109,10 @@ def reasoning(view: View, reason: Reason, wording: int = 0) -> Conversation | No
         return None
     parts = []
     for number, label in enumerate(found):
-        phrase = _phrase(view, label)
+        phrase = view.kind.reason_name(view, label)
         masks = largest_members(view, label, MAX_INSTANCES)
         parts.append(Part(phrase if number else capital(phrase), masks))
-    many = len(found) > 1 or counts[0] > 1 or is_plural(found[0])
-    if view.scene.kind == "camvid":
-        many = many or street_name(found[0]).endswith("s")
+    many = len(found) > 1 or counts[0] > 1 or view.kind.is_many(found[0])
     # Some entries have one form only: everything that answers them has that number.
     tail = (reason.plural or _to_plural(reason.singular)) if many else (reason.singular or reason.plural)
     return conversation(Task.REASONING, [*listed(parts), tail + "."], label=reason.question, wording=wording)
@@ -131,15 +125,6 @@ def reason_about(view: View, rng: np.random.Generator) -> Conversation | None:
     refused = [entry for entry in usable if entry is not None and not entry.masks]
     chosen = answered if answered and (not refused or rng.random() < 0.65) else refused
     return chosen[int(rng.integers(len(chosen)))] if chosen else None
-
-
-def _phrase(view: View, label: str) -> str:
-    if view.scene.kind == "camvid":
-        return street_name(label)
-    colour = "" if label == "skin" else view.colour(label)
-    if len(view.members(label)) > 1:
-        return f"the {noun(label).plural}"
-    return definite(label, colour)
 
 
 def _to_plural(singular: str) -> str:

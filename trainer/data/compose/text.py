@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from engine.text.prompts import Box, Task
 from trainer.data.compose.conversation import Conversation, conversation
 from trainer.data.compose.denial import draw_absent
+from trainer.data.compose.kinds.base import Chat
 from trainer.data.compose.nouns import BODY, UNCOLOURED, capital, counted, definite, indefinite, is_plural, noun
-from trainer.data.compose.segcap import STREET, worn_text
+from trainer.data.compose.phrases import worn_text
 from trainer.data.compose.view import View
 
 MIN_REGION_SHARE = 0.004
@@ -16,7 +19,7 @@ MIN_REGION_SHARE = 0.004
 
 def region(view: View, label: str, mask: np.ndarray, wording: int = 0) -> Conversation | None:
     """What is in the box of one region."""
-    name = STREET.get(label) if view.scene.kind == "camvid" else indefinite(label, view.colour_of(label, mask))
+    name = view.kind.region(view, label, mask)
     box = _box(mask)
     if not name or box is None:
         return None
@@ -25,8 +28,6 @@ def region(view: View, label: str, mask: np.ndarray, wording: int = 0) -> Conver
 
 def random_region(view: View, rng: np.random.Generator) -> Conversation | None:
     """The region caption of one object or garment."""
-    if view.scene.kind not in ("ccp", "coco"):
-        return None
     found = [
         (label, mask)
         for label in view.labels
@@ -41,14 +42,10 @@ def random_region(view: View, rng: np.random.Generator) -> Conversation | None:
 
 def chat(view: View, rng: np.random.Generator) -> Conversation | None:
     """One short question and its answer."""
-    makers = {
-        "ccp": (_worn, _colour, _existence, _existence),
-        "camvid": (_existence,),
-        "coco": (_count, _count, _colour, _existence, _existence),
-    }.get(view.scene.kind, ())
-    if not makers:
+    kinds = view.kind.chat
+    if not kinds:
         return None
-    pair = makers[int(rng.integers(len(makers)))](view, rng)
+    pair = _MAKERS[kinds[int(rng.integers(len(kinds)))]](view, rng)
     return conversation(Task.CONVERSATION, [pair[1]], label=pair[0]) if pair else None
 
 
@@ -91,7 +88,7 @@ def _existence(view: View, rng: np.random.Generator) -> tuple[str, str] | None:
         return None
     label = absent or labels[int(rng.integers(len(labels)))]
     word = noun(label)
-    many = word.form == "pair" or view.scene.kind == "camvid" and not STREET.get(label, "").startswith(("the", "a "))
+    many = view.kind.is_many(label)
     if many and word.form != "mass":
         thing, question = word.plural, f"Are there {word.plural} in the image?"
     else:
@@ -104,6 +101,14 @@ def _existence(view: View, rng: np.random.Generator) -> tuple[str, str] | None:
         return question, f"No, there {verb} no {thing} in the image."
     named = thing if many or word.form == "mass" else indefinite(label)
     return question, f"Yes, there {verb} {named} in the image."
+
+
+_MAKERS: dict[Chat, Callable[[View, np.random.Generator], tuple[str, str] | None]] = {
+    "worn": _worn,
+    "colour": _colour,
+    "count": _count,
+    "existence": _existence,
+}
 
 
 def _box(mask: np.ndarray) -> Box | None:

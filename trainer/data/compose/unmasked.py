@@ -13,12 +13,13 @@ import numpy as np
 
 from engine.text.prompts import Task
 from trainer.data.compose.captions import usable_captions
-from trainer.data.compose.conversation import Conversation, Part, conversation
-from trainer.data.compose.denial import COCO, lookalikes
+from trainer.data.compose.conversation import Conversation, Part, conversation, listed
+from trainer.data.compose.denial import lookalikes
+from trainer.data.compose.denial_tables import COCO
 from trainer.data.compose.nouns import definite, indefinite, noun
 from trainer.data.compose.segmentation import refusal
 from trainer.data.compose.view import View
-from trainer.data.compose.words import Mention, mentions
+from trainer.data.compose.words import Mention, mentions, one_person, other_names
 
 PRESENT_RATE = 0.6
 """How often a question is about something that is there, where anything is."""
@@ -28,6 +29,8 @@ _AGREED = 2
 """Captions that must name a thing."""
 _MOST = 4
 """Objects that a phrase may count."""
+_MOST_NAMED = 6
+"""Things that an answer about the whole scene names."""
 
 # Percent of the captioned photographs where at least two captions name the class; of classes that no one leaves out.
 _STANDS_OUT = {
@@ -65,6 +68,24 @@ def unmasked_chat(view: View, rng: np.random.Generator) -> Conversation | None:
     if not there:
         begin = f"No, {'there are no' if word.form == 'pair' else 'there is no'} {word.singular}"
     return conversation(Task.CONVERSATION, [f"{begin} in the image."], label=f"{verb} {named} in the image?")
+
+
+def unmasked_panoptic(view: View, rng: np.random.Generator) -> Conversation | None:
+    """Everything that two captions name, what most of them name first; other names than those of COCO are known too."""
+    counts: Counter[str] = Counter()
+    for text in view.scene.captions:
+        counts.update({mention.label for mention in mentions(text, COCO)} | other_names(text))
+    agreed = [label for label, count in counts.most_common(_MOST_NAMED) if count >= _AGREED]
+    if not agreed:
+        return None
+    plurals = Counter(
+        mention.label for text in view.scene.captions for mention in mentions(text, COCO) if mention.plural
+    )
+    several = {label for label in agreed if 2 * plurals[label] > counts[label]}
+    if one_person(view.scene.captions) is None:
+        several.add("person")
+    parts = [Part(noun(label).plural if label in several else indefinite(label), (None,)) for label in agreed]
+    return conversation(Task.PANOPTIC_SEGCAP, ["The image shows", *listed(parts), "."], wording=int(rng.integers(99)))
 
 
 def unmasked_grounded(view: View, rng: np.random.Generator) -> Conversation | None:

@@ -6,24 +6,23 @@ from functools import cached_property
 
 import numpy as np
 
-from trainer.data.colours import colour_name, hair_colour
-from trainer.data.compose.nouns import CAMVID_ORDER, CCP_ORDER, COLOURED, UNCOLOURED
+from trainer.data.compose.kinds import KINDS
 from trainer.data.scene import Scene
-
-MIN_CLASS_SHARE = 0.003
-"""A class of COCO under this share of the frame is too small for a description."""
-
-MIN_COLOUR_SHARE = 0.01
 
 
 class View:
     """Lazy measurements of one scene; nothing in it is random.
 
-    `labels` are in canonical order: the set's own order, or the largest class first for COCO.
+    Attributes:
+        scene: what is looked at.
+        kind: how such photographs are spoken of.
+        labels: in canonical order, that of the kind, or the largest first.
+        stuff: those that have no shape of their own.
     """
 
     def __init__(self, scene: Scene) -> None:
-        self.scene = scene
+        self.scene, self.kind = scene, KINDS[scene.kind]
+        self.stuff = frozenset(thing.label for thing in scene.things if thing.stuff)
         self.height, self.width = scene.image.shape[:2]
         groups: dict[str, list[tuple[float, np.ndarray]]] = {}
         for thing in scene.things:
@@ -48,13 +47,11 @@ class View:
     @cached_property
     def main_labels(self) -> tuple[str, ...]:
         """The labels that a description names."""
-        if self.scene.kind != "coco":
-            return self.labels
-        return tuple(label for label in self.labels if self._shares[label] >= MIN_CLASS_SHARE)
+        return tuple(label for label in self.labels if self._shares[label] >= self.kind.smallest)
 
     @cached_property
-    def person(self) -> np.ndarray:
-        """`H x W`: everything annotated; in the fashion set that is the person with all that is worn."""
+    def everything(self) -> np.ndarray:
+        """`H x W`: all that is annotated; in the fashion set that is the person with all that is worn."""
         masks = list(self._unions.values())
         return np.logical_or.reduce(masks) if masks else np.zeros((self.height, self.width), bool)
 
@@ -86,15 +83,7 @@ class View:
 
     def colour_of(self, label: str, mask: np.ndarray) -> str:
         """The colour word of one region of a label, or "" if none is worth saying."""
-        if self.scene.kind == "ccp":
-            if label == "hair":
-                return hair_colour(self.scene.image, mask)
-            if label == "skin":
-                return "bare"
-            return "" if label in UNCOLOURED else colour_name(self.scene.image, mask)
-        if self.scene.kind == "coco" and label in COLOURED and self.share_of(mask) >= MIN_COLOUR_SHARE:
-            return colour_name(self.scene.image, mask)
-        return ""
+        return self.kind.colour_of(self, label, mask)
 
     def place(self, mask: np.ndarray) -> str:
         """`on the left`, `in the centre` or `on the right`."""
@@ -102,10 +91,10 @@ class View:
         return "on the left" if x < 0.37 else "on the right" if x > 0.63 else "in the centre"
 
     def _rank(self, label: str) -> tuple[float, str]:
-        order = {"ccp": CCP_ORDER, "camvid": CAMVID_ORDER}.get(self.scene.kind)
-        if order is not None and label in order:
+        order = self.kind.order
+        if label in order:
             return float(order.index(label)), label
-        return -self._shares[label] if order is None else float(len(order)), label
+        return float(len(order)) if order else -self._shares[label], label
 
 
 def _centre(mask: np.ndarray) -> tuple[float, float]:

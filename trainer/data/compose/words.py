@@ -6,8 +6,9 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from trainer.data.compose.denial import COCO
+from trainer.data.compose.denial_tables import COCO
 from trainer.data.compose.nouns import noun
+from trainer.data.imagenet import spoken_names
 
 _PERSON = (
     "man woman boy girl person child kid lady guy baby toddler player surfer skier snowboarder skateboarder rider "
@@ -58,6 +59,12 @@ _COMPOUNDS = frozenset(
     "bottle bottles holder case cup cups pen exhibit enclosure hydrant sign tray dish slice slices crust pole poles "
     "cushion pad controller remote suit suits hat print statue toy toys costume head cage bowl cart mirror".split()
 )
+# Names of ImageNet that are more often another word in captions, or nothing that one could draw around.
+_NO_THINGS = frozenset(
+    "ball baseball basketball bow box bubble chain chest cliff compass corn crane dish dock fan fly football hook iron "
+    "jersey knot match mask muzzle nail organ pen pick pitcher pole safe scale screw shell shield spotlight stage "
+    "swing switch tank tick tie torch valley vault volleyball watch worm".split()
+) | {"baseball player"}
 _NUMBERS = {"two": 2, "three": 3, "four": 4}
 _WORD = re.compile(r"[A-Za-z][A-Za-z'-]*")
 
@@ -93,6 +100,13 @@ def _lexicon() -> dict[str, tuple[tuple[str, ...], bool]]:
 
 
 _LEXICON = _lexicon()
+_OTHERS = {
+    form: name
+    for name, _ in spoken_names()
+    if name not in _LEXICON and name not in _NO_THINGS and name not in _AMBIGUOUS
+    for form in (name, noun(name).plural)
+}
+"""Names of ImageNet, in the singular and the plural, and what they are called."""
 
 
 def mentions(text: str, labels: Collection[str]) -> list[Mention]:
@@ -120,6 +134,20 @@ def mentions(text: str, labels: Collection[str]) -> list[Mention]:
                 out.append(Mention(meant[0], entry[1], words[first].start(), words[last].end(), head, count))
         number += length
     return out
+
+
+def other_names(text: str) -> set[str]:
+    """Things that a text names with a name of ImageNet, and that have none among the classes of COCO."""
+    words = [word.group().lower() for word in _WORD.finditer(text)]
+    found: set[str] = set()
+    number = 0
+    while number < len(words):
+        length = next((n for n in (3, 2, 1) if " ".join(words[number : number + n]) in _OTHERS), 0)
+        following = words[number + length] if number + length < len(words) else ""
+        if length and following not in _COMPOUNDS and following not in _LEXICON and following not in _OTHERS:
+            found.add(_OTHERS[" ".join(words[number : number + length])])
+        number += length or 1
+    return found
 
 
 def one_person(captions: Collection[str]) -> str | None:

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from engine.masks.rle import area
 from engine.records import RLE
 from engine.text.prompts import Task
+from trainer.data.compose.kinds.objects import MAX_CLASSES, MAX_INSTANCES, MIN_CLASS_SHARE
 from trainer.data.compose.nouns import counted, definite, noun
-from trainer.data.compose.segcap import MAX_CLASSES, MAX_INSTANCES
 from trainer.data.compose.segmentation import MAX_MEMBERS, MIN_INSTANCE_SHARE, refusal
-from trainer.data.compose.view import MIN_CLASS_SHARE
 from trainer.data.formats.asking import Absent, Questions, Target, left_to_right, listed
 from trainer.data.formats.base import Skipped
 from trainer.data.formats.photographs import Photograph
