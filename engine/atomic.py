@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import secrets
@@ -14,6 +15,8 @@ from typing import BinaryIO
 from engine.errors import UsageError
 
 _DIGITS = 16
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What only writing meets."""
 _LEFTOVER = re.compile(rf"\.[0-9a-f]{{{_DIGITS}}}\.tmp")
 
 
@@ -38,10 +41,17 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        # A write does not say to which file, and nobody knows the temporary one.
+        if isinstance(error, OSError) and (error.filename is None and error.errno in _FULL or _is(temporary, error)):
+            error.filename = str(path)
         raise
     sync(path.parent)
+
+
+def _is(path: Path, error: OSError) -> bool:
+    return error.filename is not None and os.fspath(error.filename) == str(path)
 
 
 def require_folder(path: Path) -> None:

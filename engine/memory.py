@@ -11,6 +11,7 @@ from engine.errors import MglmmError
 _TEXTS = (
     "out of memory",  # CUDA, whoever reports it, and Pillow's decoders
     "alloc_failed",  # cuBLAS, cuDNN
+    "allocation_failed",  # cuDNN since 9
     "can't allocate memory",  # torch on the CPU
     "not enough memory",  # the same on Windows
     "cannot allocate memory",  # what the system says, in whatever wrapping

@@ -7,7 +7,7 @@ no photograph is kept in memory. All ids count from 1 in the order of the inputs
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict
 from functools import lru_cache
 from itertools import accumulate
@@ -22,6 +22,7 @@ from exporters.categories import category_name
 Category = Callable[[str], str]
 Entries = list[dict[str, Any]]
 
+_INNER = frozenset({"forced", "seg_every"})
 _PHRASES = 1 << 16  # whose category is remembered
 
 
@@ -41,7 +42,8 @@ def write_coco(journal: Index, out: Path, info: RunInfo) -> None:
     category = lru_cache(_PHRASES)(category_name)
     with replacing(out) as file, TemporaryFile(dir=out.parent) as captions:
         description = "Captions with masks at several granularities"
-        file.write(b'{"info":%b,\n"licenses":[]' % dump({"description": description, **asdict(info)}))
+        about = {**asdict(info), "options": _chosen(info.options)}
+        file.write(b'{"info":%b,\n"licenses":[]' % dump({"description": description, **about}))
         _write_section(file, "images", _images(journal, names, category))
         category_ids = {name: number for number, name in enumerate(sorted(names), start=1)}
         _write_section(file, "categories", ([{"id": number, "name": name}] for name, number in category_ids.items()))
@@ -51,6 +53,12 @@ def write_coco(journal: Index, out: Path, info: RunInfo) -> None:
         captions.seek(0)
         shutil.copyfileobj(captions, file)
         file.write(b"]}\n")
+
+
+def _chosen(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that say something of the answers: not those to measure with, nor the seed where nothing is drawn."""
+    dropped = _INNER if options.get("temperature") else _INNER | {"seed"}
+    return {name: value for name, value in options.items() if name not in dropped}
 
 
 def _write_section(file: BinaryIO, name: str, groups: Iterable[Entries]) -> None:

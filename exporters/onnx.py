@@ -15,7 +15,6 @@ Outputs:
 from __future__ import annotations
 
 import logging
-import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,6 +26,7 @@ import torch
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
+from engine.atomic import replacing
 from engine.errors import MglmmError
 from engine.masks.decoder import IMAGE_INDEX, LOW_RES, PROMPTS, maps_of
 from engine.model.checkpoint import DECODER, load_mask_head
@@ -51,17 +51,16 @@ def export(folder: Path, path: Path | None = None) -> Path:
 
     Raises:
         MglmmError: if the file can't be written.
-        UsageError: if the folder holds no model.
+        UsageError: if the folder holds no model, or `path` is a device, a pipe or the like.
     """
     target = path or folder / DECODER
     config, head = load_mask_head(folder)
     graph = _with_resize(_decoder_graph(config, head), config.pixel_encoder.image_size)
     graph.doc_string = f"mask decoder of the mglmm model {config.name}"
     onnx.checker.check_model(graph, full_check=True)
-    temporary = target.with_name(target.name + ".part")
     try:
-        onnx.save_model(graph, temporary)
-        os.replace(temporary, target)
+        with replacing(target) as file:
+            onnx.save_model(graph, file)
     except OSError as error:
         raise MglmmError(f"{target}: can't be written: {error.strerror}") from error
     if path is None:

@@ -41,12 +41,13 @@ def _terms(report: Report) -> Table:
 
 
 def _memory(report: Report) -> Table:
-    table = titled_table(
-        "Memory, estimated", "precision", numbers=("photographs", "weights", "KV cache", "activations", "together")
-    )
-    for one in report.memory:
-        sizes = (_size(one.weights), _size(one.cache), _size(one.activations), _size(one.total))
-        table.add_row(one.precision, str(one.batch), *sizes)
+    batches = list(dict.fromkeys(one.batch for one in report.memory))
+    together = [f"{batch} photograph{'s' * (batch > 1)}" for batch in batches]
+    table = titled_table("Memory, estimated", "precision", numbers=("weights alone", *together))
+    found = {(one.precision, one.batch): one for one in report.memory}
+    for precision in dict.fromkeys(one.precision for one in report.memory):
+        row = [found[precision, batch] for batch in batches]
+        table.add_row(precision, _size(row[0].weights), *(_size(one.total) for one in row))
     return table
 
 

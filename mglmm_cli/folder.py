@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -12,6 +13,8 @@ from engine.journal import LOCK, Index, Lock, require_regular
 from engine.journal import open_index as _open_index
 
 JOURNAL, COCO, FAILURES, OVERLAYS = "journal.jsonl", "segcap.json", "failures.jsonl", "overlays"
+
+_GIVE = "give the output folder of mglmm segcap"
 
 
 def check_folder(path: Path) -> Path:
@@ -36,9 +39,17 @@ def check_folder(path: Path) -> Path:
     for name in (LOCK, JOURNAL, COCO, FAILURES):
         require_regular(path / name)
     # What is drawn would land, and what is drawn anew be removed, where a link leads to.
-    if (path / OVERLAYS).is_symlink():
-        raise UsageError(f"{path / OVERLAYS} is a link, not a folder: take it away, or choose another folder")
+    overlays = path / OVERLAYS
+    if overlays.is_symlink() or (overlays.exists() and not overlays.is_dir()):
+        what = "a link" if overlays.is_symlink() else "something else"
+        raise UsageError(f"{overlays} is {what}, not a folder: take it away, or choose another folder")
     return path
+
+
+def say_outputs(folder: Path, *, overlays: bool = False) -> str:
+    """The paths of what lies in an output folder beside its journal, as its last run made it."""
+    names = [COCO] + [FAILURES] * (folder / FAILURES).exists() + [f"{OVERLAYS}{os.sep}"] * overlays
+    return ", ".join(os.path.join(folder, name) for name in names)
 
 
 @contextmanager
@@ -64,10 +75,15 @@ def open_index(folder: Path) -> Index | None:
     """What an output folder's journal holds; None if it holds no photograph yet.
 
     Raises:
-        UsageError: if there is none.
+        UsageError: if there is none, or no such folder.
         MglmmError: if it can't be read, or no run can go on with it.
     """
     try:
+        if not S_ISDIR(folder.stat().st_mode):
+            raise UsageError(f"{folder} is not a folder: {_GIVE}")
+    except OSError as error:
+        raise UsageError(f"{folder}: {(error.strerror or str(error)).lower()}: {_GIVE}") from error
+    try:
         return _open_index(folder / JOURNAL)
     except FileNotFoundError:
-        raise UsageError(f"{folder} holds no {JOURNAL}: give the output folder of mglmm segcap") from None
+        raise UsageError(f"{folder} holds no {JOURNAL}: {_GIVE}") from None

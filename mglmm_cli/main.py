@@ -20,8 +20,8 @@ from mglmm_cli.streams import ReaderGone, prepare
 from mglmm_cli.text import clean
 
 _MEMORY = (
-    "memory ran out: a smaller model, a smaller --batch-size, fewer --devices or --precision bfloat16 take less "
-    "(mglmm doctor says what a model needs)"
+    "memory ran out: a smaller model, a smaller batch (--batch-size; in a recipe batch_size), fewer "
+    "--devices or --precision bfloat16 take less (mglmm doctor says what a model needs)"
 )
 _WHAT_TO_DO = "'mglmm --debug' shows where; please report it, as README says under 'When something goes wrong'"
 _LONGEST = 500

@@ -12,7 +12,7 @@ from mglmm_cli.kinds import FilePath
 
 
 @click.command()
-@click.argument("out", metavar="OUT", type=FilePath(exists=True, file_okay=False))
+@click.argument("out", metavar="OUT", type=FilePath())
 def rebuild(out: Path) -> Exit:
     """Write segcap.json and failures.jsonl of OUT from its journal; no model runs.
 
@@ -20,7 +20,7 @@ def rebuild(out: Path) -> Exit:
     --overlay.
     """
     from engine.journal import Lock
-    from mglmm_cli.folder import COCO, check_folder, open_index
+    from mglmm_cli.folder import check_folder, open_index, say_outputs
     from mglmm_cli.results import write_outputs
 
     before = open_index(out)  # before a lock is left in a folder that is none of ours
@@ -33,5 +33,5 @@ def rebuild(out: Path) -> Exit:
     if index.left_aside:
         click.echo(f"mglmm: {index.path}: {index.left_aside}", err=True)
     failed = f", {index.failed} failed" if index.failed else ""
-    click.echo(f"mglmm: {index.done} photographs{failed}; wrote {out / COCO}", err=True)
+    click.echo(f"mglmm: {index.done} photographs{failed}; wrote {say_outputs(out)}", err=True)
     return Exit.DONE

@@ -23,7 +23,7 @@ from engine.records import Failure, PhotoRecord
 from engine.text.names import to_text
 from exporters.coco import write_coco
 from exporters.overlay import overlay_path, read, write_overlay
-from mglmm_cli.folder import COCO, FAILURES, JOURNAL
+from mglmm_cli.folder import COCO, FAILURES, JOURNAL, say_outputs
 from mglmm_cli.text import clean
 
 _log = logging.getLogger(__name__)
@@ -38,8 +38,10 @@ def _path(source: Source) -> str:
 class Results(Protocol):
     """A context manager that says what is to be done, in one thread, and takes it, in another, in whatever order."""
 
-    where: str
-    """For the closing line: where the results are."""
+    @property
+    def where(self) -> str:
+        """For the closing line: what there is now, by its paths; empty where that has no place."""
+
     skipped: int
     """Photographs that were done before."""
 
@@ -144,7 +146,6 @@ class FolderResults:
         lock: Lock | None = None,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self.where = str(folder / COCO)
         self.skipped = 0
         self._folder = folder
         self._fresh = fresh
@@ -163,6 +164,10 @@ class FolderResults:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stack.__exit__(kind, error, trace)
+
+    @property
+    def where(self) -> str:
+        return say_outputs(self._folder, overlays=self._overlays is not None)
 
     @property
     def before(self) -> Index | None:

@@ -31,6 +31,7 @@ from mglmm_cli.options import (
     warn_of_runtime,
 )
 from mglmm_cli.streams import Nowhere, write_progress
+from mglmm_cli.text import clean
 
 if TYPE_CHECKING:
     from engine.images.sources import Source
@@ -249,10 +250,11 @@ def _open(job: _Job, *, in_order: bool) -> Iterator[Model]:
     workers = job.workers
     if len(workers) == 1:
         pipeline = Pipeline(open_model(job.model, job.precision, workers[0].device), job.options)
-        click.echo(f"mglmm: {describe(workers)}; {pipeline.batch_size} answers are written together", err=True)
+        batch = f"{pipeline.batch_size} answers are written together"
+        click.echo(f"mglmm: {clean(job.model)} on {describe(workers)}; {batch}", err=True)
         yield partial(pipeline.run, in_order=in_order)
         return
-    click.echo(f"mglmm: {len(workers)} processes: {describe(workers)}", err=True)
+    click.echo(f"mglmm: {clean(job.model)} in {len(workers)} processes: {describe(workers)}", err=True)
     warn_of_runtime(*(worker.device for worker in workers))
     with Fleet(job.model, Precision(job.precision), workers, job.options) as fleet:
         yield partial(fleet.run, in_order=in_order)

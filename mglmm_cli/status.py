@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("out", metavar="OUT", type=FilePath(exists=True, file_okay=False))
+@click.argument("out", metavar="OUT", type=FilePath())
 def status(out: Path) -> None:
     """Say how many photographs of OUT are done, have failed and are left, and how fast it goes.
 
@@ -31,9 +32,11 @@ def status(out: Path) -> None:
     from mglmm_cli.folder import JOURNAL, open_index
 
     process = holder(out)
-    index = open_index(out) if (out / JOURNAL).exists() or not process else None
+    index = None if process and not (out / JOURNAL).exists() else open_index(out)
     lines = {"state": _state(index, process)}
     lines |= {"done": str(index.done), "failed": str(index.failed)} if index else {"done": "0", "failed": "0"}
+    if index and index.failed and not process:
+        lines["reasons"] = _reasons(index, out)
     lines |= {"left": _left(index, out.resolve()), "speed": _speed(index)}
     if index and index.damaged:
         lines["damaged"] = f"{len(index.damaged)} lines of the journal, the first is {index.damaged[0]}"
@@ -47,6 +50,14 @@ def _state(index: Index | None, process: str | None) -> str:
     if process:
         return f"{'running' if index else 'starting'}, process {process}"
     return f"finished {index.finished}" if index and index.finished else "stopped; the same command goes on"
+
+
+def _reasons(index: Index, out: Path) -> str:
+    """Where it is said why photographs failed; a run that was stopped has not written it."""
+    from mglmm_cli.folder import FAILURES
+
+    path = out / FAILURES
+    return str(path) if index.finished and path.exists() else f"mglmm rebuild {shlex.quote(str(out))} writes {path}"
 
 
 def _left(index: Index | None, out: Path) -> str:
@@ -69,11 +80,12 @@ def _left(index: Index | None, out: Path) -> str:
 
 
 def _speed(index: Index | None) -> str:
-    """Of the last run, from its start to its last line."""
+    """Of the last run, from its start to its end, as it says, or to its last line, as the file's time does."""
     if index is None or index.start is None or not index.start.info.started or not index.since:
         return "unknown"
     begun = datetime.fromisoformat(index.start.info.started).timestamp()
-    return f"{index.since / max(index.path.stat().st_mtime - begun, 1.0):.2f} photographs per second"
+    end = datetime.fromisoformat(index.finished).timestamp() if index.finished else index.path.stat().st_mtime
+    return f"{index.since / max(end - begun, 1.0):.2f} photographs per second"
 
 
 @contextmanager

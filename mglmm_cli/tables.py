@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -15,7 +16,19 @@ def table_console(pipe_width: int) -> Console:
 
     What looks like rich's markup in a cell stays as it is: cells hold texts of files and models.
     """
-    return Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else pipe_width)
+    if sys.stdout.isatty():
+        return Console(highlight=False, markup=False, emoji=False)
+    return _Plain(highlight=False, markup=False, emoji=False, width=pipe_width)
+
+
+class _Plain(Console):
+    """Leaves out the blanks that fill every line of a table: files and pipes keep them."""
+
+    def print(self, *objects: Any, **how: Any) -> None:
+        with self.capture() as captured:
+            super().print(*objects, **how)
+        self.file.write("\n".join(line.rstrip() for line in captured.get().split("\n")))
+        self.file.flush()
 
 
 def titled_table(title: str, *columns: str, numbers: Sequence[str] = ()) -> Table:

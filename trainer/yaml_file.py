@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,10 @@ _MOST_VALUES = 10_000
 _TAG = "tag:yaml.org,2002:"
 _SCALARS = {f"{_TAG}{kind}" for kind in ("null", "bool", "int", "float", "str")}
 _KNOWN = _SCALARS | {f"{_TAG}{kind}" for kind in ("seq", "map", "merge")}
+
+_NUMBERS = {f"{_TAG}int", f"{_TAG}float"}
+_OTHER_BASE = re.compile(r"[-+]?(0[0-7_]+$|[0-9_]+:)")
+"""Of base 8 and 60, which nobody means: `010` and `1:30`."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -87,6 +92,8 @@ def _check_scalar(node: ScalarNode, loader: _Loader, line: int) -> None:
     except (ValueError, LookupError, ArithmeticError):
         text = node.value if len(node.value) <= 40 else f"{node.value[:40]}..."
         raise ValueError(f"line {line}: {text!r} is no {node.tag.removeprefix(_TAG)} that can be read") from None
+    if node.tag in _NUMBERS and _OTHER_BASE.match(node.value):
+        raise ValueError(f"line {line}: {node.value} is {loader.construct_object(node)} in YAML: write that")
 
 
 def _place(error: yaml.MarkedYAMLError) -> str:

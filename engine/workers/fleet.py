@@ -151,10 +151,11 @@ class Fleet:
 
 
 def describe(workers: Sequence[Worker]) -> str:
-    """The processes in a few words: `2 on cpu (1 thread each)`."""
+    """The processes in a few words: `2 on cpu (1 thread each)`; of one: `cpu (1 thread)`."""
     counts = Counter(workers)
     return ", ".join(
-        f"{count} on {worker.device} ({worker.threads} {'thread' if worker.threads == 1 else 'threads'}"
-        f"{' each' if count > 1 else ''})"
+        (f"{count} on " if len(workers) > 1 else "")
+        + f"{worker.device} ({worker.threads} {'thread' if worker.threads == 1 else 'threads'}"
+        + f"{' each' if count > 1 else ''})"
         for worker, count in counts.items()
     )

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import resource
+import signal
 from pathlib import Path
 
 import pytest
@@ -27,6 +30,33 @@ def test_a_file_that_is_not_written_to_its_end_leaves_the_old_one(tmp_path: Path
         file.write(b"new")
     assert path.read_bytes() == b"new"
     assert [entry.name for entry in path.parent.iterdir()] == ["state"]
+
+
+def _write(path: Path, size: int) -> None:
+    with replacing(path) as file:
+        file.write(bytes(size))
+
+
+def test_a_full_disk_is_told_with_the_name_of_the_file_and_leaves_nothing(tmp_path: Path) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
+        with pytest.raises(OSError, match="large") as caught:
+            _write(tmp_path / "state", 1 << 20)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert (caught.value.errno, caught.value.filename) == (errno.EFBIG, str(tmp_path / "state"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_can_not_take_its_name_is_told_by_that(tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir()
+    with pytest.raises(OSError) as caught:
+        _write(tmp_path / "state", 1)
+    assert caught.value.filename == str(tmp_path / "state")
+    assert list(tmp_path.iterdir()) == [tmp_path / "state"]
 
 
 def test_only_what_a_killed_writer_left_is_discarded(tmp_path: Path) -> None:

@@ -60,10 +60,10 @@ def questions(file_name: str) -> PhotoRecord:
     return PhotoRecord(file_name, WIDTH, HEIGHT, (empty, fine))
 
 
-def _write(journal: Path, out: Path) -> None:
+def _write(journal: Path, out: Path, info: RunInfo = INFO) -> None:
     index = Index(journal)
     try:
-        write_coco(index, out, INFO)
+        write_coco(index, out, info)
     finally:
         index.close()
 
@@ -84,6 +84,21 @@ def exported(tmp_path: Path) -> Exported:
         return out, json.loads(out.read_bytes())
 
     return export
+
+
+@pytest.mark.parametrize(("temperature", "seed"), [(0.0, {}), (0.7, {"seed": 3})])
+def test_options_that_answers_do_not_depend_on_are_left_out(
+    tmp_path: Path, temperature: float, seed: dict[str, int]
+) -> None:
+    journal, out = tmp_path / "journal.jsonl", tmp_path / "segcap.json"
+    options = {"granularity": "both", "temperature": temperature, "seed": 3, "forced": False, "seg_every": None}
+    info = RunInfo("mglmm 1.0", "nano", "0" * 64, options)
+    with Journal(journal, Start(info)) as writer:
+        writer.begin()
+        writer.append(questions("c.jpg"))
+    _write(journal, out, info)
+    written = json.loads(out.read_bytes())["info"]["options"]
+    assert written == {"granularity": "both", "temperature": temperature, **seed}
 
 
 def test_every_section(exported: Exported) -> None:

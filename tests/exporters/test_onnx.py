@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from engine.errors import MglmmError, UsageError
 from engine.images.transforms import Frame
 from engine.masks.decoder import OnnxMaskDecoder, TorchMaskDecoder, maps_of
 from engine.masks.onnx_runtime import onnxruntime
@@ -73,6 +76,24 @@ def test_a_decoder_that_reads_finer_maps_is_exported_with_them(tmp_path: Path) -
     found = OnnxMaskDecoder(fine.decoder, fine.device)(*inputs)
     assert found.shape == (9, 48, 48)
     torch.testing.assert_close(found, TorchMaskDecoder(fine.model.mask_head)(*inputs), atol=1e-3, rtol=1e-4)
+
+
+def test_a_pipe_is_not_replaced_and_nothing_is_left_of_a_file_that_can_not_be_written(
+    nano: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, pipe = nano.folder or Path(), tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(UsageError, match="is a pipe"):
+        export(folder, pipe)
+    assert pipe.is_fifo()
+
+    def full(*rest: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(MglmmError, match=r"decoder\.onnx: can't be written: No space left"):
+        export(folder, tmp_path / "decoder.onnx")
+    assert list(tmp_path.iterdir()) == [pipe]
 
 
 def test_the_file_tells_nothing_of_the_machine(nano: Checkpoint, tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ def test_the_embedded_model_is_sound() -> None:
     for words in ("Parts", "language_model", "Memory, estimated", "This machine", "Checks", "are those of a pass"):
         assert words in done.stdout
     assert "failed" not in done.stdout and "skipped" not in done.stdout
+    assert sum(line.startswith("  float16 ") for line in done.stdout.splitlines()) == 1
 
 
 @pytest.fixture(scope="module")

@@ -46,6 +46,8 @@ HOSTILE = {
     ".lock: long": _exchanged(".lock", lambda path: path.write_text("1" * 100)),
     "journal.jsonl: a device": _exchanged("journal.jsonl", lambda path: path.symlink_to("/dev/zero")),
     "overlays: a link": _exchanged("overlays", lambda path: path.symlink_to("..")),
+    "overlays: a file": _exchanged("overlays", Path.touch),
+    "overlays: a pipe": _exchanged("overlays", os.mkfifo),
 }
 
 

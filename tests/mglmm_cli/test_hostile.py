@@ -120,8 +120,8 @@ ASK = ("ask", "photos/a.png", "--max-new-tokens", "2")
         (("bench", "photos", "--limit=99999999999999999999"), "not in the range"),
         (("export", "onnx", "nano", ""), "the path is empty"),
         (("doctor", "caf\udce9"), "no model"),
-        (("status", LONG_PATH), "does not exist"),
-        (("rebuild", "loop/x"), "does not exist"),
+        (("status", LONG_PATH), "file name too long"),
+        (("rebuild", "loop/x"), "too many levels of symbolic links"),
     ],
     ids=lambda value: repr(value[-1])[:40] if type(value) is tuple else "",
 )

@@ -88,7 +88,7 @@ def test_recursion_without_end_is_one_line(say: Say) -> None:
 def test_memory_that_runs_out_is_one_line_that_says_what_to_do(error: BaseException, say: Say) -> None:
     code, said = say(error, "boom")
     assert (code, said.count("\n")) == (1, 1)
-    assert said.startswith("mglmm: memory ran out: a smaller model, a smaller --batch-size")
+    assert said.startswith("mglmm: memory ran out: a smaller model, a smaller batch (--batch-size; in a recipe")
 
 
 @pytest.mark.parametrize(

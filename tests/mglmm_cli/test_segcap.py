@@ -76,6 +76,12 @@ def test_overlays_stand_beside(run: subprocess.CompletedProcess[bytes], mixed: P
     assert names == {"coffee.jpg.jpg", "sub/chelsea.png.jpg"}
 
 
+def test_the_first_line_names_the_model_and_the_last_what_was_written(run: subprocess.CompletedProcess[bytes]) -> None:
+    first, *_, last = run.stderr.decode().splitlines()
+    assert first.startswith("mglmm: nano on cpu (")
+    assert last.endswith("; wrote out/segcap.json, out/failures.jsonl, out/overlays/")
+
+
 def test_the_same_command_again_opens_no_photograph_that_is_done(
     run: subprocess.CompletedProcess[bytes], mixed: Path
 ) -> None:

@@ -143,6 +143,25 @@ def test_lines_of_a_newer_version_are_named_by_all(folder: Path, run: Run) -> No
     assert len(json.loads((folder / "out" / "segcap.json").read_bytes())["images"]) == 3
 
 
+def test_it_says_where_the_reasons_of_failures_are(folder: Path, run: Run) -> None:
+    assert "reasons" not in _fields(run("status out")[1])
+    (folder / "photos" / "c.png").write_bytes(b"")
+    assert run(SEGCAP)[0] == 3
+    fields = _fields(run("status out")[1])
+    assert (fields["failed"], fields["reasons"]) == ("1", "out/failures.jsonl")
+    (folder / "out" / "failures.jsonl").unlink()
+    assert _fields(run("status out")[1])["reasons"] == "mglmm rebuild out writes out/failures.jsonl"
+    assert run("rebuild out") == (0, "", "mglmm: 2 photographs, 1 failed; wrote out/segcap.json, out/failures.jsonl\n")
+    assert _fields(run("status out")[1])["reasons"] == "out/failures.jsonl"
+
+
+def test_a_finished_run_is_as_fast_in_a_copy(folder: Path, run: Run) -> None:
+    assert run(SEGCAP)[0] == 0
+    speed = _fields(run("status out")[1])["speed"]
+    os.utime(folder / "out" / "journal.jsonl", (2e9, 2e9))
+    assert speed.endswith(" photographs per second") and _fields(run("status out")[1])["speed"] == speed
+
+
 def test_a_run_that_is_loading_is_starting(folder: Path, run: Run) -> None:
     with held(folder / "new" / "out"):
         code, said, _ = run("status new/out")

@@ -41,6 +41,17 @@ def test_markup_in_a_cell_is_text(capsys: pytest.CaptureFixture[str]) -> None:
         assert text in printed
 
 
+def test_no_line_of_a_piped_table_ends_in_blanks(capsys: pytest.CaptureFixture[str]) -> None:
+    table = titled_table("title", "short", "a heading", numbers=("number",))
+    table.add_row("a cell that is longer", "", "")
+    console = table_console(80)
+    console.print(table)
+    console.print("below")
+    printed = capsys.readouterr().out
+    assert "a cell that is longer" in printed and printed.endswith("\n\nbelow\n")
+    assert [line for line in printed.splitlines() if line != line.rstrip()] == []
+
+
 def test_markup_in_an_answer_or_a_note_is_text(capsys: pytest.CaptureFixture[str]) -> None:
     text = "[red]a[/red] :smile: \x1b]8;;http://a\x1b\\ [/nothing]"
     answer = parse(f"<p> {text} </p>")

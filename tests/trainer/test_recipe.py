@@ -52,6 +52,8 @@ def _write(folder: Path, old: str, new: str, shipped: str = "nano") -> Path:
         ("batch_size: 8", "batch_size: 99999999999999999999", "batch_size: .*less than"),
         ("batch_size: 8", f"batch_size: {'9' * 5_000}", r"line \d+: '9+\.\.\.' is no int"),
         ("batch_size: 8", "batch_size: !!int x", r"line \d+: 'x' is no int"),
+        ("batch_size: 8", "batch_size: 010", r"line \d+: 010 is 8 in YAML: write that"),
+        ("batch_size: 8", "batch_size: 1:30", r"line \d+: 1:30 is 90 in YAML: write that"),
         ("align: 1.0", "align: .nan", "loss.align: .*finite"),
         ("align: 1.0", "align: 1.0e+999", "loss.align: .*finite"),
         ("align: 1.0", "align: 1e999", "loss.align: .*finite"),

@@ -42,8 +42,9 @@ def iou_matrix(rows: Sequence[RLE], columns: Sequence[RLE], *, empty: float = fl
     coded_rows = [rle.to_coco() for rle in rows]
     coded_columns = [rle.to_coco() for rle in columns]
     iou = np.array(coco_mask.iou(coded_rows, coded_columns, [0] * len(columns)), dtype=np.float64)
-    blank_rows = np.asarray(coco_mask.area(coded_rows)) == 0
-    blank_columns = np.asarray(coco_mask.area(coded_columns)) == 0
+    # One at a time: pycocotools counts the masks of a list in eight bits.
+    blank_rows = np.array([coco_mask.area(mask) for mask in coded_rows]) == 0
+    blank_columns = np.array([coco_mask.area(mask) for mask in coded_columns]) == 0
     iou[np.ix_(blank_rows, blank_columns)] = empty  # pycocotools says 0 here, whatever the caller wants
     return iou
 

@@ -258,7 +258,7 @@ def test_the_program_runs_several_processes(tiny_folder: Path, photos: Sequence[
     how = ["--model", str(tiny_folder), "--devices", "cpu:2", "--granularity", "panoptic", "--max-new-tokens", "6"]
     done = program.run_text("segcap", photos[0].path.parent, "-o", tmp_path / "out", *how, cwd=tmp_path)
     assert done.returncode == 3, done.stderr
-    assert "mglmm: 2 processes: 2 on cpu" in done.stderr
+    assert f"mglmm: {tiny_folder} in 2 processes: 2 on cpu" in done.stderr
     assert "21 photographs done" in done.stderr and "Traceback" not in done.stderr
     lines = (tmp_path / "out" / "journal.jsonl").read_text().splitlines()
     assert identify(str(tiny_folder))[1] in lines[0]
@@ -276,6 +276,7 @@ def test_a_list_of_devices(monkeypatch: pytest.MonkeyPatch) -> None:
     assert parse_devices("all") == tuple(Worker(f"cuda:{index}", 2) for index in range(3))
     assert parse_devices("cpu:4") == (Worker("cpu", 1),) * 4
     assert describe(parse_devices("cpu:4,cuda")) == "4 on cpu (1 thread each), 1 on cuda (1 thread)"
+    assert describe(parse_devices("cuda:1")).startswith("cuda:1 (")
 
 
 @pytest.mark.parametrize("text", ["", "gpu", "cpu:0", "cpu:x", "cpu:-1", "cuda:x", "cpu,,cpu", "all,cpu", "2"])

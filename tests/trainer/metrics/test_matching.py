@@ -41,6 +41,12 @@ def test_iou_refuses_other_sizes(rle: Encode) -> None:
         iou_matrix([rle([[1, 1]])], [rle([[1], [1]])])
 
 
+def test_iou_of_more_masks_than_a_byte_counts(rle: Encode) -> None:
+    left, right, nothing = rle([[1, 0]]), rle([[0, 1]]), rle([[0, 0]])
+    found = iou_matrix([left, nothing], [left, right, nothing] * 100, empty=0.5)
+    np.testing.assert_array_equal(found, [[1.0, 0.0, 0.0] * 100, [0.0, 0.0, 0.5] * 100])
+
+
 @given(masks=hnp.arrays(np.bool_, st.tuples(st.integers(2, 5), st.integers(1, 7), st.integers(1, 7))))
 def test_iou_equals_that_of_pixels(rle: Encode, masks: NDArray[np.bool_]) -> None:
     coded = [rle(mask) for mask in masks]
