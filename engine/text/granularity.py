@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from engine.records import Answer
 
 _STUFF = frozenset(
-    """air background beach bridge building buildings bush bushes ceiling cloud clouds court crosswalk dirt fence
+    """air background beach bridge buildings bush bushes ceiling cloud clouds court crosswalk dirt fence
     field floor forest grass gravel ground hill hills house houses ice lake land leaves mountain mountains ocean
     pavement platform river road rock rocks roof sand scene sea sidewalk sky snow stone stones street track tree
     trees vegetation wall walls water wood""".split()
