@@ -41,7 +41,7 @@ _MODEL = (MODEL, PRECISION, DEVICE)
 
 _ANSWERING = (
     click.option("--decoder", type=click.Choice(["onnx", "torch"]), help="What runs the mask decoder. [default: onnx]"),
-    click.option("--max-new-tokens", type=count(), help="Length limit of an answer."),
+    click.option("--max-new-tokens", type=count(), help="Length limit of an answer. [default: the model's own]"),
     click.option(
         "--temperature",
         type=Number(1e-6, 1e6),

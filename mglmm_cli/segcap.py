@@ -320,8 +320,7 @@ def _summarise(progress: PhotoProgress, left_out: Mapping[str, int], results: Re
         progress.note(f"mglmm: nothing to do; done before: {_photographs(results.skipped)}{wrote}")
         return
     if not done and not results.skipped:
-        left = say_left_out(left_out)
-        progress.note(f"mglmm: no photograph could be done, {progress.failed} failed" + f"; {left}" * bool(left))
+        progress.note(f"mglmm: no photograph could be done, {progress.failed} failed{wrote}")
         return
     before = f" ({results.skipped} before)" if results.skipped else ""
     rate = f", {progress.rate:.2f} per second" if done else ""

@@ -155,6 +155,19 @@ def test_it_says_where_the_reasons_of_failures_are(folder: Path, run: Run) -> No
     assert _fields(run("status out")[1])["reasons"] == "out/failures.jsonl"
 
 
+def test_a_run_in_which_all_fails_says_what_it_wrote(folder: Path, run: Run) -> None:
+    (folder / "bad").mkdir()
+    (folder / "bad" / "a.png").touch()
+    (folder / "bad" / "notes.txt").touch()
+    code, said, notes = run("segcap bad -o new --model model")
+    left = "1 file left out: 1 txt"
+    wrote = "wrote new/segcap.json, new/failures.jsonl"
+    assert (code, said) == (3, "")
+    assert notes.endswith(f"mglmm: no photograph could be done, 1 failed; {left}; {wrote}\n")
+    code, said, notes = run("segcap bad -o - --model model")
+    assert code == 3 and notes.endswith(f"mglmm: no photograph could be done, 1 failed; {left}\n")
+
+
 def test_a_finished_run_is_as_fast_in_a_copy(folder: Path, run: Run) -> None:
     assert run(SEGCAP)[0] == 0
     speed = _fields(run("status out")[1])["speed"]
