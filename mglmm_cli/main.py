@@ -176,4 +176,4 @@ def _unexpected(error: BaseException) -> str:
 
 
 def _lower(message: str) -> str:
-    return message[:1].lower() + message[1:]
+    return message if message[:2].isupper() else message[:1].lower() + message[1:]  # a name as it stands in the help

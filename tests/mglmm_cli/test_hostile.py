@@ -89,6 +89,7 @@ ASK = ("ask", "photos/a.png", "--max-new-tokens", "2")
         ((*SEGCAP, "--instruction=caf\udce9"), "is not text in UTF-8, from place 3 on"),
         ((*SEGCAP, "--label=\udcff"), "is not text in UTF-8, from place 0 on"),
         ((*ASK, "caf\udce9?"), "is not text in UTF-8, from place 3 on"),
+        ((*ASK, ""), "mglmm: QUESTION is empty"),
         ((*ASK, "What?", "caf\udce9?"), "is not text in UTF-8, from place 3 on"),
         ((*SEGCAP, "--temperature=nan"), "'nan' is not a number"),
         ((*SEGCAP, "--temperature=inf"), "not in the range"),
