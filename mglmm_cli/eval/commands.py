@@ -8,6 +8,7 @@ import click
 
 from mglmm_cli.eval.options import caption_options, common, dataset, mask_captions, split
 from mglmm_cli.eval.run import run
+from mglmm_cli.kinds import TEXT
 
 
 @click.command()
@@ -41,7 +42,7 @@ def gcg(**given: Any) -> None:
 @split("val", "testA", "testB", "test", default="val")
 @common(data_required=False)
 def refer(**given: Any) -> None:
-    """Referring segmentation: cIoU and gIoU.
+    """Referring segmentation: cIoU, gIoU, Pr@x.
 
     DATA is laid out as by REFER. Predictions are a JSON file of items; without DATA, the truth is taken from them too.
     """
@@ -64,7 +65,7 @@ def grefer(**given: Any) -> None:
 @split("val", "test", default="val")
 @common(data_required=False)
 def reason(**given: Any) -> None:
-    """Reasoning segmentation: cIoU and gIoU; of ReasonSeg, short and long questions apart too.
+    """Reasoning segmentation: cIoU, gIoU, Pr@x; of ReasonSeg, short and long questions apart too.
 
     DATA holds val/ and test/, or MUSE_val.json and MUSE_test.json. Predictions are a JSON file of items; without DATA,
     the truth is taken from them too.
@@ -113,7 +114,9 @@ def panoptic(**given: Any) -> None:
 
 
 @click.command()
-@dataset("ccp", "camvid", "coco", default="coco")
+@click.option(
+    "--set", "dataset", default="coco", show_default=True, type=TEXT, help="Which set: ccp, camvid, coco, or another."
+)
 @click.option(
     "--task",
     default="panoptic",
@@ -127,7 +130,8 @@ def panoptic(**given: Any) -> None:
 def photos(**given: Any) -> None:
     """The tasks on folders of annotated photographs, beside a baseline that does not look.
 
-    panoptic and fine: multi-granularity SegCap; refer: "the person", and what is there or is not.
+    panoptic and fine: multi-granularity SegCap, with names and repeated masks scored too; refer: "the person", and what
+    is there or is not.
     """
     if given["task"] == "refer":
         given["dataset"] = ""

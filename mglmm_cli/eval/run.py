@@ -137,13 +137,15 @@ def _from_model(opened: Opened, chosen: Selection, given: Mapping[str, Any]) -> 
     with ExitStack() as stack:
         journal = None
         if given["out"]:
-            options = {
+            options: dict[str, object] = {
                 "benchmark": chosen.benchmark,
                 "set": chosen.dataset,
                 "split": chosen.split,
                 "data": data_hash(opened.benchmark)[:12],
                 "precision": given["precision"],
             }
+            if children := max((question.children for question in questions), default=0):
+                options["children"] = children
             info = RunInfo(f"mglmm {__version__}", checkpoint.name, checkpoint.sha256, options, now())
             given["out"].mkdir(parents=True, exist_ok=True)
             journal = stack.enter_context(Journal(given["out"] / _JOURNAL, Start(info), fresh=given["fresh"]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from engine.images.transforms import Views, read_views
 from engine.masks.decoder import open_mask_decoder
 from engine.masks.postprocess import to_masks
 from engine.model.checkpoint import Checkpoint
-from engine.pipeline.answering import Answerer, Asked, Draft, Encoded
+from engine.pipeline.answering import Answered, Answerer, Asked, Draft, Encoded
 from engine.pipeline.pipeline import Pipeline
 from engine.records import PhotoRecord, SegCap
 from engine.text.prompts import TEMPLATES, Task, instruction
@@ -43,7 +43,7 @@ class Asker:
         self._pipeline: Pipeline | None = None
 
     def run(self, questions: Sequence[Question]) -> Iterator[tuple[Question, PhotoRecord]]:
-        """Answer questions; each record is named by its question.
+        """Answer questions; each record is named by its question, and has its answer first, then those to what follows.
 
         Questions about one photograph should follow each other: it is read once then.
 
@@ -70,15 +70,45 @@ class Asker:
             self._request(question, photographs[question.image], one)
             for question, one in zip(questions, asked, strict=True)
         ]
-        drafts = [
-            Draft(one, photographs[question.image], text)
-            for question, one, text in zip(questions, asked, self._generate(requests), strict=True)
+        answers = [
+            [answered] for answered in self._finished(requests, asked, [photographs[one.image] for one in questions])
         ]
+        self._follow(questions, answers, views, photographs)
         side = self._config.pixel_encoder.image_size
-        for question, answered in zip(questions, self._answerer.finish(drafts), strict=True):
+        for question, found in zip(questions, answers, strict=True):
             frame = views[question.image].frame
-            segcap = answered.segcap(to_masks(answered.low_res, frame, side))
-            yield question, PhotoRecord(question.id, frame.width, frame.height, (segcap,))
+            segcaps = tuple(answered.segcap(to_masks(answered.low_res, frame, side)) for answered in found)
+            yield question, PhotoRecord(question.id, frame.width, frame.height, segcaps)
+
+    def _follow(
+        self,
+        questions: Sequence[Question],
+        answers: Sequence[list[Answered]],
+        views: Mapping[Path, Views],
+        photographs: Mapping[Path, Encoded],
+    ) -> None:
+        """Put the questions that answers lead to; the answers to them are added to those of their question."""
+        following: list[tuple[list[Answered], Asked, Encoded]] = []
+        for question, found in zip(questions, answers, strict=True):
+            if question.children:
+                more = self._answerer.follow(found[0], views[question.image], question.children)
+                following += [(found, asked, photographs[question.image]) for asked in more]
+        requests = [self._answerer.request(photograph, asked) for _, asked, photograph in following]
+        finished = self._finished(requests, [one[1] for one in following], [one[2] for one in following])
+        for (found, _, _), answered in zip(following, finished, strict=True):
+            found.append(answered)
+
+    def _finished(
+        self, requests: Sequence[Request], asked: Sequence[Asked], photographs: Sequence[Encoded]
+    ) -> list[Answered]:
+        drafts = [
+            Draft(one, photograph, text)
+            for one, photograph, text in zip(asked, photographs, self._generate(requests), strict=True)
+        ]
+        finished: list[Answered] = []
+        for start in range(0, len(drafts), _TOGETHER):
+            finished += self._answerer.finish(drafts[start : start + _TOGETHER])
+        return finished
 
     def _about_regions(self, questions: Sequence[Question]) -> Iterator[tuple[Question, PhotoRecord]]:
         if self._pipeline is None:
@@ -135,10 +165,14 @@ class Asker:
 
 
 def to_prediction(record: PhotoRecord) -> Prediction:
-    """The answer of a record as a prediction: a phrase per mask, empty where the model gave none."""
-    (segcap,) = record.segcaps
+    """The first answer of a record as a prediction: a phrase per mask, empty where the model gave none."""
+    segcap, *following = record.segcaps
     return Prediction(
-        record.file_name, segcap.answer.caption, phrases_of(segcap), tuple(mask.rle for mask in segcap.masks)
+        record.file_name,
+        segcap.answer.caption,
+        phrases_of(segcap),
+        tuple(mask.rle for mask in segcap.masks),
+        following=tuple(mask.rle for one in following for mask in one.masks),
     )
 
 

@@ -32,6 +32,7 @@ class Question:
         task: the family of the question.
         about: what it names, for the families that name something.
         box: the region it is about.
+        children: at most so many fine-grained questions about what its answer names follow it.
     """
 
     id: str
@@ -39,6 +40,7 @@ class Question:
     task: Task
     about: str = ""
     box: Box | None = None
+    children: int = 0
 
 
 @dataclass(frozen=True, slots=True)

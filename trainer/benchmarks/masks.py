@@ -12,7 +12,7 @@ from engine.masks.rle import decode
 from engine.records import RLE
 from trainer.benchmarks.benchmark import Question, Report, Scoring, Share, Size, paired
 from trainer.metrics.mgsc import Prediction
-from trainer.metrics.refer import Flavour, Overlap, grefer_scores, overlap, refer_scores
+from trainer.metrics.refer import PRECISION_AT, Flavour, Overlap, grefer_scores, overlap, precision, refer_scores
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Expressions:
     Args:
         questions: an expression each.
         targets: the truth of each, by id.
-        empty_targets: whether some mean nothing: then N-acc, T-acc and Pr@x are scored too.
+        empty_targets: whether some mean nothing: then N-acc and T-acc are scored too.
     """
 
     def __init__(self, questions: Sequence[Question], targets: Mapping[str, Target], *, empty_targets: bool) -> None:
@@ -64,7 +64,7 @@ class Expressions:
         return Expressions(kept, targets, empty_targets=self._empty_targets)
 
     def score(self, answers: Mapping[str, Prediction], scoring: Scoring) -> Report:
-        """cIoU and gIoU, over all and over each group."""
+        """cIoU, gIoU and Pr@x, over all and over each group."""
         complete, notes = paired(self._targets, answers, missing_ok=scoring.protocol == "corrected")
         overlaps = {name: _overlap(name, self._targets[name], pred) for name, pred in complete.items()}
         flavour: Flavour = "official" if scoring.protocol == "official" else "exact"
@@ -87,16 +87,22 @@ class Expressions:
 def _scores(overlaps: Sequence[Overlap], flavour: Flavour, *, empty_targets: bool) -> dict[str, float | None]:
     if not empty_targets:
         found = refer_scores(overlaps, flavour)
-        return {"cIoU": found.ciou, "gIoU": found.giou}
+        return {"cIoU": found.ciou, "gIoU": found.giou} | _named(precision(overlaps))
     every = grefer_scores(overlaps, flavour)
     scores: dict[str, float | None] = {"cIoU": every.overlap.ciou, "gIoU": every.overlap.giou}
     scores |= {"N-acc": every.n_acc, "T-acc": every.t_acc}
-    return scores | {f"Pr@{at}": share for at, share in every.precision.items()}
+    return scores | _named(every.precision)
+
+
+def _named(shares: Mapping[float, float | None]) -> dict[str, float | None]:
+    return {f"Pr@{at}": share for at, share in shares.items()}
 
 
 def _shares(found: Overlap, *, empty_targets: bool) -> dict[str, Share]:
     iou = found.intersection / found.union if found.union else 1.0
     shares: dict[str, Share] = {"gIoU": (iou, 1), "cIoU": (found.intersection, found.union)}
+    if found.gt:
+        shares |= {f"Pr@{at}": (float(iou >= at), 1) for at in PRECISION_AT}
     if empty_targets:
         shares["T-acc" if found.gt else "N-acc"] = (float(bool(found.pred) == bool(found.gt)), 1)
     return shares

@@ -52,12 +52,21 @@ class GroundTruth:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What a model answered about one image; `caption` is None where it gave none."""
+    """What a model answered about one image.
+
+    Attributes:
+        image_id: which image.
+        caption: None where it gave none.
+        phrases: F names.
+        masks: P masks.
+        following: masks of the answers to questions that this one led to, in order; None where none were asked.
+    """
 
     image_id: str
     caption: str | None
     phrases: tuple[str, ...]
     masks: tuple[RLE, ...]
+    following: tuple[RLE, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""cIoU and gIoU of referring segmentation, and N-acc, T-acc and Pr@x where an expression may have no target.
+"""cIoU, gIoU and Pr@x of referring segmentation, and N-acc and T-acc where an expression may have no target.
 
 Legend: `I`, `U` pixels in the intersection and the union of an expression's masks, each side merged by union first.
 cIoU = sum of I / sum of U; gIoU = mean of I / U, where an empty U counts 1.
@@ -142,14 +142,21 @@ def grefer_scores(overlaps: Sequence[Overlap], flavour: Flavour = "exact", *, mi
     confusion = Confusion(tp=tp, fn=len(without) - tp, tn=len(targets) - fp, fp=fp)
     nothing = 0.0 if flavour == "official" else None
     unmeasured = flavour == "official" and not without
-    reached = {at: sum(item.intersection / item.union >= at for item in targets) for at in PRECISION_AT}
     return GreferScores(
         overlap=scores,
         n_acc=confusion.tp / len(without) if without else nothing,
         t_acc=confusion.tn / len(targets) if targets and not unmeasured else nothing,
-        precision={at: count / len(targets) if targets else nothing for at, count in reached.items()},
+        precision={at: nothing if share is None else share for at, share in precision(kept).items()},
         confusion=confusion,
     )
+
+
+def precision(overlaps: Sequence[Overlap]) -> dict[float, float | None]:
+    """Pr@x: threshold to the share of the expressions with a target whose IoU reaches it; None without any."""
+    targets = [item for item in overlaps if item.gt]
+    if not targets:
+        return dict.fromkeys(PRECISION_AT)
+    return {at: sum(item.intersection / item.union >= at for item in targets) / len(targets) for at in PRECISION_AT}
 
 
 def _pixels(masks: Sequence[RLE]) -> int:

@@ -76,9 +76,9 @@ CASES: dict[str, Case] = {
 }
 IDEAL = {
     "mgsc": {"miou": 1.0},
-    "refcoco": {"cIoU": 1.0, "gIoU": 1.0},
+    "refcoco": {"cIoU": 1.0, "gIoU": 1.0, "Pr@0.9": 1.0},
     "grefcoco": {"cIoU": 1.0, "gIoU": 1.0, "N-acc": 1.0, "T-acc": 1.0, "Pr@0.9": 1.0},
-    "reasonseg": {"cIoU": 1.0, "gIoU": 1.0, "cIoU, short": 1.0, "gIoU, long": 1.0},
+    "reasonseg": {"cIoU": 1.0, "Pr@0.9": 1.0, "gIoU": 1.0, "cIoU, short": 1.0, "gIoU, long": 1.0},
     "muse": {"cIoU": 1.0, "gIoU": 1.0},
     "coco captions": {"Bleu_1": 1.0, "ROUGE_L": 1.0},
     "nocaps": {"Bleu_1": 1.0, "ROUGE_L, in-domain": 1.0, "ROUGE_L, near-domain": 1.0},

@@ -7,7 +7,7 @@ import pytest
 
 from engine.masks.rle import from_coco
 from engine.records import RLE
-from trainer.metrics.refer import Confusion, Overlap, grefer_scores, overlap, refer_scores
+from trainer.metrics.refer import Confusion, Overlap, grefer_scores, overlap, precision, refer_scores
 
 LoadJson = Callable[[str], Any]
 
@@ -72,6 +72,12 @@ def test_by_hand(rle: Callable[..., RLE]) -> None:
     assert scores.overlap.giou == pytest.approx((1 / 3 + 1 + 0 + 0) / 4)
     assert scores.overlap.ciou == pytest.approx(1 / (3 + 0 + 2 + 2))
     assert (scores.n_acc, scores.t_acc) == (0.5, 0.5)
+
+
+def test_the_share_that_reaches_a_threshold() -> None:
+    items = [Overlap(10, 10, 10), Overlap(10, 9, 9), Overlap(10, 7, 7), Overlap(10, 0, 0), Overlap(0, 5, 0)]
+    assert precision(items) == {0.7: 0.75, 0.8: 0.5, 0.9: 0.5}
+    assert precision(items[4:]) == {0.7: None, 0.8: None, 0.9: None}
 
 
 def test_all_expressions_have_a_target() -> None:

@@ -8,26 +8,33 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import numpy as np
+
 from engine.errors import UsageError
 from engine.masks import rle
+from engine.pipeline.pipeline import Options
+from engine.records import RLE
 from engine.text.grammar import parse
 from engine.text.prompts import Task
 from trainer.benchmarks.benchmark import Question
-from trainer.benchmarks.grounded import GroundedCaptions
+from trainer.benchmarks.photos.captions import PhotoCaptions, Region
 from trainer.benchmarks.photos.constant import most_frequent
 from trainer.benchmarks.photos.folders import open_split
+from trainer.benchmarks.photos.names import Names
 from trainer.data.compose import Conversation, reference, reference_labels
 from trainer.data.folders import Folder, Item
+from trainer.data.scene import Scene
 from trainer.metrics.mgsc import GroundTruth, Prediction
 
 TASKS = {"panoptic": Task.PANOPTIC_SEGCAP, "fine": Task.FINE_SEGCAP}
 _ABOUT = {"panoptic": "", "fine": "the person"}
+_CHILDREN = {"panoptic": Options().max_children, "fine": 0}
 _BASELINE_PHOTOGRAPHS = 400
 
 
 def open_segcap(
     data: Path, dataset: str, split: str, task: str, limit: int | None
-) -> tuple[GroundedCaptions, Mapping[str, Prediction]]:
+) -> tuple[PhotoCaptions, Mapping[str, Prediction]]:
     """The photographs of a set, and the constant baseline, which is fitted to its split `train`.
 
     Raises:
@@ -37,14 +44,16 @@ def open_segcap(
     asked = TASKS[task]
     questions: list[Question] = []
     truths: list[GroundTruth] = []
-    for item, entry in _references(folder, asked):
-        masks = tuple(rle.encode(mask[None])[0] for mask in entry.known_masks)
-        questions.append(Question(item.name, item.image, asked, _ABOUT[task]))
+    regions: list[tuple[Region, ...]] = []
+    for item, scene, entry in _references(folder, asked):
+        masks = tuple(_encode(mask) for mask in entry.known_masks)
+        questions.append(Question(item.name, item.image, asked, _ABOUT[task], children=_CHILDREN[task]))
         truths.append(GroundTruth(item.name, parse(entry.answer).caption, reference_labels(entry), masks))
+        regions.append(tuple(Region(one.label, _encode(one.mask), int(one.mask.sum())) for one in scene.things))
     if not truths:
         raise UsageError(f"{dataset}/{split} has no annotation for the {task} question")
     train = open_split(data, dataset, "train", _BASELINE_PHOTOGRAPHS)
-    constant = most_frequent(entry for _, entry in _references(train, asked))
+    constant = most_frequent(entry for _, _, entry in _references(train, asked))
     baseline = {
         truth.image_id: Prediction(
             truth.image_id,
@@ -54,11 +63,17 @@ def open_segcap(
         )
         for truth in truths
     }
-    return GroundedCaptions(questions, truths), baseline
+    classes = {*folder.classes, *(region.label for found in regions for region in found)}
+    return PhotoCaptions(questions, truths, regions, Names.of(dataset, classes)), baseline
 
 
-def _references(folder: Folder, task: Task) -> Iterator[tuple[Item, Conversation]]:
+def _references(folder: Folder, task: Task) -> Iterator[tuple[Item, Scene, Conversation]]:
     for item in folder.items:
-        entry = reference(folder.load(item), task)
+        scene = folder.load(item)
+        entry = reference(scene, task)
         if entry is not None:
-            yield item, entry
+            yield item, scene, entry
+
+
+def _encode(mask: np.ndarray) -> RLE:
+    return rle.encode(mask[None])[0]

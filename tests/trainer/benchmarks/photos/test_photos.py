@@ -40,6 +40,20 @@ def test_the_model_finds_persons_that_the_whole_frame_misses(data_root: Path) ->
     assert found is not None and whole is not None and found > whole > 0
 
 
+def test_what_an_answer_names_is_asked_about(data_root: Path) -> None:
+    benchmark, baseline = open_photos(data_root, "panoptic", "coco", "val", 3)
+    records = [record for _, record in Asker(load("nano")).run(benchmark.questions)]
+    for record in records:
+        parents = [segcap.parent for segcap in record.segcaps]
+        assert parents[0] is None and all(parent and parent.segcap == 0 for parent in parents[1:])
+    assert any(len(record.segcaps) > 1 for record in records)
+    answers = {record.file_name: to_prediction(record) for record in records}
+    every = "duplicates, with fine-grained answers"
+    found = benchmark.score(answers, Scoring()).scores[every]
+    assert found is not None and 0 < found < 1  # each of them begins with what it is about
+    assert benchmark.score(baseline, Scoring()).scores[every] is None
+
+
 def test_the_truth_of_a_fine_grained_question_scores_best(data_root: Path) -> None:
     benchmark, baseline = open_photos(data_root, "fine", "ccp", "val", 3)
     assert {(question.task, question.about) for question in benchmark.questions} == {(Task.FINE_SEGCAP, "the person")}
