@@ -24,7 +24,7 @@ from trainer.data.compose.view import View
 from trainer.data.folders import Folder, Item
 from trainer.metrics.mgsc import Prediction
 
-_SETS = ("coco", "ccp", "camvid")
+_SETS = ("coco", "ccp", "camvid", "voc", "carparts")
 _SMALLEST = 0.003
 """A thing under this share of the frame is not asked for; descriptions do not name it either."""
 

@@ -22,12 +22,12 @@ from trainer.benchmarks.photos.constant import most_frequent
 from trainer.benchmarks.photos.folders import open_split
 from trainer.benchmarks.photos.names import Names
 from trainer.data.compose import Conversation, reference, reference_labels
+from trainer.data.compose.kinds import KINDS
 from trainer.data.folders import Folder, Item
 from trainer.data.scene import Scene
 from trainer.metrics.mgsc import GroundTruth, Prediction
 
 TASKS = {"panoptic": Task.PANOPTIC_SEGCAP, "fine": Task.FINE_SEGCAP}
-_ABOUT = {"panoptic": "", "fine": "the person"}
 _CHILDREN = {"panoptic": Options().max_children, "fine": 0}
 _BASELINE_PHOTOGRAPHS = 400
 
@@ -42,12 +42,13 @@ def open_segcap(
     """
     folder = open_split(data, dataset, split, limit)
     asked = TASKS[task]
+    about = KINDS[folder.kind].subject if asked == Task.FINE_SEGCAP else ""
     questions: list[Question] = []
     truths: list[GroundTruth] = []
     regions: list[tuple[Region, ...]] = []
     for item, scene, entry in _references(folder, asked):
         masks = tuple(_encode(mask) for mask in entry.known_masks)
-        questions.append(Question(item.name, item.image, asked, _ABOUT[task], children=_CHILDREN[task]))
+        questions.append(Question(item.name, item.image, asked, about, children=_CHILDREN[task]))
         truths.append(GroundTruth(item.name, parse(entry.answer).caption, reference_labels(entry), masks))
         regions.append(tuple(Region(one.label, _encode(one.mask), int(one.mask.sum())) for one in scene.things))
     if not truths:

@@ -17,9 +17,7 @@ def panoptic(view: View, wording: int = 0) -> Conversation | None:
 def fine_whole(view: View, wording: int = 0) -> Conversation | None:
     """What all the parts belong to, and the parts: a person and all that is worn, a building, a car."""
     found = view.kind.whole(view)
-    if found is None:
-        return None
-    return conversation(Task.FINE_SEGCAP, found.answer, label=found.asked, wording=wording)
+    return conversation(Task.FINE_SEGCAP, found, label=view.kind.subject, wording=wording) if found else None
 
 
 def fine_thing(view: View, label: str, wording: int = 0, *, coloured: bool = False) -> Conversation | None:

@@ -44,24 +44,12 @@ class Plan:
     count: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Whole:
-    """A fine-grained answer about what all the parts belong to.
-
-    Attributes:
-        asked: how one asks for it.
-        answer: text and phrases in order.
-    """
-
-    asked: str
-    answer: list[str | Part]
-
-
 class SceneKind:
     """How the photographs of one kind of annotation are spoken of.
 
     Attributes:
         plan: what is asked.
+        subject: what all the parts belong to, as one asks for it; "" where parts are not annotated.
         order: canonical order of the labels; the largest comes first where there is none.
         smallest: the share of the frame under which a description leaves a label out.
         least_crop: the share of a side that a crop leaves at least.
@@ -81,6 +69,7 @@ class SceneKind:
     """
 
     plan: ClassVar[Plan] = Plan()
+    subject: ClassVar[str] = ""
     order: ClassVar[tuple[str, ...]] = ()
     smallest: ClassVar[float] = 0.0
     least_crop: ClassVar[float] = 0.6
@@ -123,9 +112,9 @@ class SceneKind:
         """The answer about the whole scene, one mask a phrase; empty if there is none."""
         return []
 
-    def whole(self, view: View) -> Whole | None:
-        """What all the parts belong to, and the parts, a mask each."""
-        return None
+    def whole(self, view: View) -> list[str | Part]:
+        """The fine-grained answer about the subject: its parts, a mask each; empty if there are none."""
+        return []
 
     def told(self, view: View, label: str) -> str:
         """What is said of all of a label: `red and on the left of the image`; empty if it can't be asked for."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from trainer.data.compose.conversation import Part, listed
 from trainer.data.compose.denial_tables import CAR
-from trainer.data.compose.kinds.base import Plan, SceneKind, Target, Whole, placed
+from trainer.data.compose.kinds.base import Plan, SceneKind, Target, placed
 from trainer.data.compose.nouns import indefinite
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 class CarParts(SceneKind):
     """See the module; left and right are the car's own."""
 
+    subject = "the car"
     plan = Plan(("fine whole", "fine whole", "refer", "refer", "refer"), ("refer", "semantic", "fine thing", "chat"), 2)
     order = (
         "hood", "front bumper", "front glass", "front left light", "front right light", "front left door",
@@ -40,12 +41,12 @@ class CarParts(SceneKind):
         """See `SceneKind`."""
         return "wheels" if label == "wheel" else indefinite(label)
 
-    def whole(self, view: View) -> Whole | None:
+    def whole(self, view: View) -> list[str | Part]:
         """See `SceneKind`."""
         if not view.labels:
-            return None
+            return []
         parts = [Part(self.amount(view, label), (view.union(label),)) for label in view.labels]
-        return Whole("the car", ["The car has", *listed(parts), "."])
+        return ["The car has", *listed(parts), "."]
 
     def told(self, view: View, label: str) -> str:
         """See `SceneKind`."""

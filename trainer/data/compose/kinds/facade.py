@@ -9,7 +9,7 @@ import numpy as np
 
 from trainer.data.compose.conversation import Part, listed
 from trainer.data.compose.denial_tables import FACADE
-from trainer.data.compose.kinds.base import Plan, Target, Whole
+from trainer.data.compose.kinds.base import Plan, Target
 from trainer.data.compose.kinds.by_class import ByClass
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ PARTS = ("facade", "window", "balcony railing", "shop")
 class Facade(ByClass):
     """See the module."""
 
+    subject = "the building"
     plan = Plan(
         ("panoptic", "fine whole", "refer", "refer"),
         ("refer", "fine thing", "multiple", "semantic", "chat"),
@@ -46,13 +47,13 @@ class Facade(ByClass):
         parts += [Part(self.amount(view, label), (view.union(label),)) for label in view.labels if label not in PARTS]
         return ["The image shows", *listed(parts), "."] if parts else []
 
-    def whole(self, view: View) -> Whole | None:
+    def whole(self, view: View) -> list[str | Part]:
         """See `SceneKind`."""
         building = _building(view)
         if building is None:
-            return None
+            return []
         parts = [Part(self.amount(view, label), (view.union(label),)) for label in view.labels if label in PARTS]
-        return Whole("the building", [Part("The building", (building,)), "has", *listed(parts), "."])
+        return [Part("The building", (building,)), "has", *listed(parts), "."]
 
     def targets(self, view: View) -> list[list[Target]]:
         """See `SceneKind`."""

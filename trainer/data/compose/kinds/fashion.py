@@ -9,7 +9,7 @@ import numpy as np
 from trainer.data.colours import colour_name, hair_colour
 from trainer.data.compose.conversation import Part, listed, listed_text
 from trainer.data.compose.denial_tables import CCP
-from trainer.data.compose.kinds.base import Plan, SceneKind, Target, Whole, placed, plain_region
+from trainer.data.compose.kinds.base import Plan, SceneKind, Target, placed, plain_region
 from trainer.data.compose.nouns import BODY, CARRIED, CCP_ORDER, LOWER, UNCOLOURED, definite, indefinite
 from trainer.data.compose.phrases import worn_text
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 class Fashion(SceneKind):
     """See the module."""
 
+    subject = "the person"
     plan = Plan(
         ("panoptic", "fine whole", "refer", "refer", "refer"),
         ("refer", "fine thing", "gcg", "multiple", "reasoning", "semantic", "caption", "region", "chat"),
@@ -52,10 +53,10 @@ class Fashion(SceneKind):
         tail = f"{verb} {placed(view, view.everything)}" + (f", wearing {worn}." if worn else ".")
         return [Part("A person", (view.everything,)), tail]
 
-    def whole(self, view: View) -> Whole | None:
+    def whole(self, view: View) -> list[str | Part]:
         """See `SceneKind`."""
         if not view.labels:
-            return None
+            return []
         clauses: list[list[str | Part]] = []
         for verb, labels in (
             ("has", [label for label in view.labels if label in BODY]),
@@ -71,7 +72,7 @@ class Fashion(SceneKind):
                 out.append(",")
                 out.extend(["and"] if number == len(clauses) - 1 else [])
             out.extend(clause)
-        return Whole("the person", [*out, "."])
+        return [*out, "."]
 
     def told(self, view: View, label: str) -> str:
         """See `SceneKind`."""
