@@ -29,9 +29,10 @@ _PHRASES = 1 << 16  # whose category is remembered
 def write_coco(journal: Index, out: Path, info: RunInfo) -> None:
     """Write the photographs of a journal as COCO JSON; `out` is replaced only when all is written.
 
-    Beyond COCO's own keys, an annotation has `score`, `phrase`, `span` in the caption, `caption_id`,
-    `granularity`, `parent` (for a mask of a fine-grained answer, the annotation that it is about) and
-    `empty` if the mask has no pixel. Failures are left out.
+    Beyond COCO's own keys, an annotation has `score` (of the mask), `name_score` (of the phrase, if it has words; not
+    in journals of older versions), `phrase`, `span` in the caption, `caption_id`, `granularity`, `parent` (for a mask
+    of a fine-grained answer, the annotation that it is about) and `empty` if the mask has no pixel. Failures are left
+    out.
 
     Raises:
         MglmmError: if the journal has damaged lines.
@@ -132,6 +133,7 @@ def _annotations(
                         "bbox": mask["bbox"],
                         "iscrowd": 0,
                         "score": mask["score"],
+                        **_name_score(phrase),
                         "phrase": phrase["text"],
                         "caption_id": caption,
                         "span": phrase["span"],
@@ -144,3 +146,8 @@ def _annotations(
         if asked:
             captions.write((b",\n" if caption > len(asked) else b"\n") + dump(asked)[1:-1])
         yield found
+
+
+def _name_score(phrase: dict[str, Any]) -> dict[str, Any]:
+    score = phrase.get("name_score")
+    return {} if score is None else {"name_score": score}

@@ -28,6 +28,7 @@ class Phrase:
         scores: of each mask, the mean probability of its pixels; 0 for a mask without any.
         boxes: `x, y, width, height` around each mask, in pixels; zeros for a mask without any.
         rles: the masks as run lengths, COCO's compressed form (`to_coco()` is what `pycocotools` takes).
+        name_score: mean probability that the model gave the words of the phrase; None for masks without a name.
     """
 
     text: str
@@ -35,6 +36,7 @@ class Phrase:
     scores: tuple[float, ...]
     boxes: tuple[tuple[float, float, float, float], ...]
     rles: tuple[RLE, ...] = field(repr=False)
+    name_score: float | None = None
 
     @property
     def masks(self) -> tuple[np.ndarray, ...]:
@@ -156,6 +158,7 @@ def _phrase(phrase: records.GroundedPhrase, segcap: SegCap) -> Phrase:
         tuple(mask.score for mask in masks),
         tuple(mask.bbox for mask in masks),
         tuple(mask.rle for mask in masks),
+        phrase.name_score,
     )
 
 

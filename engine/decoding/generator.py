@@ -87,12 +87,15 @@ class Generated:
         ids: the new tokens, without the stop token.
         seg_states: `(n, D)`, the state behind each `[SEG]` of `ids`, in order.
         truncated: the length limit came before the stop token.
+        probabilities: of each of `ids` under the softmax of its step, whatever the temperature; None for one that was
+            imposed.
         prefix: keys and values of the prefix, if asked for.
     """
 
     ids: tuple[int, ...]
     seg_states: Tensor
     truncated: bool
+    probabilities: tuple[float | None, ...]
     prefix: PrefixCache | None = None
 
 
@@ -292,18 +295,19 @@ class Generator:
 
     def _take(self, rows: Sequence[_Row], states: Tensor, logits: Tensor) -> None:
         """Choose the next token of each row from its last state `(B, D)` and logits `(B, V)`."""
+        shares = torch.softmax(logits, dim=-1, dtype=torch.float32)  # before anything is ruled out
         if self._sampling.forced:
             logits[:, self._tokenizer.eos] = -torch.inf
         if self._sampling.temperature:
             # Drawn on the CPU, so that a seed gives the same answers on every device.
-            shares = torch.softmax(logits.float() / self._sampling.temperature, dim=-1).cpu()
-            chosen = [
-                int(torch.multinomial(share, 1, generator=row.draws)) for row, share in zip(rows, shares, strict=True)
-            ]
+            weights = torch.softmax(logits.float() / self._sampling.temperature, dim=-1).cpu()
+            drawn = [torch.multinomial(one, 1, generator=row.draws) for row, one in zip(rows, weights, strict=True)]
+            chosen = torch.stack(drawn).to(logits.device)
         else:
-            chosen = logits.argmax(dim=-1).tolist()
-        for row, state, token in zip(rows, states, chosen, strict=True):
-            row.take(state, token)
+            chosen = logits.argmax(dim=-1, keepdim=True)
+        probabilities = shares.gather(1, chosen)  # (B, 1)
+        for row, state, (token,), (share,) in zip(rows, states, chosen.tolist(), probabilities.tolist(), strict=True):
+            row.take(state, token, share)
 
     def _collect(self) -> list[tuple[int, Generated]]:
         """Take finished answers out of their slots."""
@@ -358,6 +362,7 @@ class _Row:
     sampling: Sampling
     finished: bool = False
     ids: list[int] = field(default_factory=list)
+    probabilities: list[float | None] = field(default_factory=list)
     draws: torch.Generator = field(init=False)
     _states: list[Tensor] = field(default_factory=list)
     _waiting: bool = False
@@ -376,8 +381,8 @@ class _Row:
         """The token that is read next."""
         return self.ids[-1]
 
-    def take(self, state: Tensor, token: int) -> None:
-        """A step has chosen `token` from `state` `(D,)`."""
+    def take(self, state: Tensor, token: int, probability: float) -> None:
+        """A step has chosen `token` from `state` `(D,)`, with this probability."""
         if self._waiting:
             self._deliver(state)
         if len(self.ids) == self.limit:
@@ -390,6 +395,7 @@ class _Row:
             self._stopped = self.finished = True
             return
         self.ids.append(token)
+        self.probabilities.append(probability if imposed is None else None)
         if token == self.tokenizer.seg:
             self._waiting = True
             if not self.delay:
@@ -404,4 +410,4 @@ class _Row:
         """The finished answer."""
         tokens = self.request.tokens
         states = torch.stack(self._states) if self._states else tokens.new_zeros(0, tokens.shape[-1])
-        return Generated(tuple(self.ids), states, not self._stopped, prefix)
+        return Generated(tuple(self.ids), states, not self._stopped, tuple(self.probabilities), prefix)

@@ -82,14 +82,20 @@ def _segcap_to_json(segcap: SegCap) -> dict[str, Any]:
         "instruction": segcap.instruction,
         "caption": segcap.answer.caption,
         "answer": segcap.answer.raw,
-        "phrases": [
-            {"text": phrase.text, "span": [phrase.span.start, phrase.span.end], "segs": list(phrase.segs)}
-            for phrase in segcap.answer.phrases
-        ],
+        "phrases": [_phrase_to_json(phrase) for phrase in segcap.answer.phrases],
         "masks": [_mask_to_json(mask) for mask in segcap.masks],
         "parent": segcap.parent and {"segcap": segcap.parent.segcap, "seg": segcap.parent.seg},
         "truncated": segcap.truncated,
     }
+
+
+def _phrase_to_json(phrase: GroundedPhrase) -> dict[str, Any]:
+    form = {"text": phrase.text, "span": [phrase.span.start, phrase.span.end], "segs": list(phrase.segs)}
+    if phrase.name_score is None:
+        return form
+    if not math.isfinite(phrase.name_score):
+        raise ValueError(f"a phrase's name score {phrase.name_score} is not finite")
+    return form | {"name_score": phrase.name_score}
 
 
 def _mask_to_json(mask: Mask) -> dict[str, Any]:
@@ -108,7 +114,8 @@ def _mask_to_json(mask: Mask) -> dict[str, Any]:
 
 def _segcap_from_json(value: Mapping[str, Any]) -> SegCap:
     phrases = tuple(
-        GroundedPhrase(phrase["text"], Span(*phrase["span"]), tuple(phrase["segs"])) for phrase in value["phrases"]
+        GroundedPhrase(phrase["text"], Span(*phrase["span"]), tuple(phrase["segs"]), phrase.get("name_score"))
+        for phrase in value["phrases"]
     )
     masks = tuple(_mask_from_json(mask) for mask in value["masks"])
     return SegCap(
@@ -133,7 +140,11 @@ def _is_segcap(value: Mapping[str, Any], sizes: Sequence[int]) -> bool:
     segs = []
     for phrase in value["phrases"]:
         start, end = phrase["span"]
+        # Older versions don't give it.
+        score = phrase.get("name_score")
         if not (type(phrase["text"]) is str and type(start) is type(end) is int):
+            return False
+        if score is not None and not math.isfinite(score):
             return False
         segs += phrase["segs"]
     masks, parent = value["masks"], value["parent"]

@@ -14,6 +14,7 @@ from torch import Tensor
 from engine.decoding.generator import Generated, Generator, Request, Sampling
 from engine.decoding.sequence import PromptWriter, Turn
 from engine.decoding.step import is_recordable
+from engine.decoding.words import Words
 from engine.errors import UsageError
 from engine.images.transforms import Views, region_boxes
 from engine.masks.decoder import MaskDecoder
@@ -123,6 +124,7 @@ class Answerer:
         self._low_side = checkpoint.config.low_res_side
         self._device, self._dtype = checkpoint.device, checkpoint.precision.dtype
         self._writer = PromptWriter(checkpoint.config, checkpoint.tokenizer)
+        self._words = Words(checkpoint.tokenizer)
         self._stages = stages or Stages()
         self.generator = Generator(
             checkpoint.model,
@@ -181,7 +183,7 @@ class Answerer:
         with self._stages.measure("masks", sum(counts)):
             low_res = self._low_res(drafts, counts)
         return [
-            Answered(draft.asked, parse(self._tokenizer.decode(draft.generated.ids)), masks, draft.generated.truncated)
+            Answered(draft.asked, self._parsed(draft.generated), masks, draft.generated.truncated)
             for draft, masks in zip(drafts, low_res, strict=True)
         ]
 
@@ -214,6 +216,10 @@ class Answerer:
             (text,) = self.generator.generate(self._writer.prefix, tokens, [ids], self._limit, [regions])
             answers += self.finish([Draft(Asked("custom", question), photograph, text)])
         return answers
+
+    def _parsed(self, generated: Generated) -> Answer:
+        probabilities = self._words.between_tags(generated.ids, generated.probabilities)
+        return parse(self._tokenizer.decode(generated.ids), probabilities)
 
     def _encoded(self, views: Sequence[Views]) -> list[Encoded]:
         pixels = self._stacked([view.pixels for view in views])

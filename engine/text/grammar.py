@@ -19,7 +19,7 @@ Source: MGLMM (arXiv 2409.13407), section 3.2; the tags are those of GLaMM (arXi
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from engine.records import Answer, GroundedPhrase, Span
@@ -76,15 +76,23 @@ def compose(parts: Iterable[str | Grounded]) -> str:
     return text
 
 
-def parse(raw: str) -> Answer:
-    """Parse any string as USCDF; never raises. See the module's text for the rules of recovery."""
+def parse(raw: str, probabilities: Sequence[Sequence[float]] = ()) -> Answer:
+    """Parse any string as USCDF; never raises. See the module's text for the rules of recovery.
+
+    Args:
+        raw: the text.
+        probabilities: of the tokens of the words before, between and behind its tags, a list for each such place. If
+            their number is another one, they are of another text and are passed over.
+    """
     reader = _Reader()
     position = 0
-    for token in _TOKEN.finditer(raw):
-        reader.text(raw[position : token.start()])
+    tokens = list(_TOKEN.finditer(raw))
+    known = probabilities if len(probabilities) == len(tokens) + 1 else [()] * (len(tokens) + 1)
+    for token, words in zip(tokens, known, strict=False):
+        reader.text(raw[position : token.start()], words)
         reader.token(token.group())
         position = token.end()
-    reader.text(raw[position:])
+    reader.text(raw[position:], known[-1])
     return reader.finish(raw)
 
 
@@ -96,6 +104,11 @@ def _squeeze(text: str) -> str:
 class _Open:
     start: int
     segs: list[int] = field(default_factory=list)
+    probabilities: list[float] = field(default_factory=list)
+
+    def name_score(self) -> float | None:
+        # More digits would say how sums were rounded.
+        return round(sum(self.probabilities) / len(self.probabilities), 4) if self.probabilities else None
 
 
 class _Reader:
@@ -103,15 +116,17 @@ class _Reader:
 
     def __init__(self) -> None:
         self._caption = ""
-        self._phrases: list[tuple[int, int, list[int]]] = []  # start, end, segs
+        self._phrases: list[tuple[int, int, list[int], float | None]] = []  # start, end, segs, name score
         self._open: _Open | None = None
         self._attached = False  # the last thing read is the last phrase, its [SEG]s and joiners
         self._pending = ""  # joiners read since the last [SEG], not yet known to be text
         self._segs = 0
 
-    def text(self, piece: str) -> None:
+    def text(self, piece: str, probabilities: Sequence[float] = ()) -> None:
         if not piece:
             return
+        if self._open is not None:
+            self._open.probabilities += probabilities
         if self._attached and self._open is None:
             self._pending += piece
             if _JOINER.match(self._pending):
@@ -139,9 +154,9 @@ class _Reader:
         self._close()
         caption = self._caption.rstrip()
         phrases = []
-        for start, end, segs in self._phrases:
+        for start, end, segs, score in self._phrases:
             start, end = min(start, len(caption)), min(end, len(caption))
-            phrases.append(GroundedPhrase(caption[start:end], Span(start, end), tuple(segs)))
+            phrases.append(GroundedPhrase(caption[start:end], Span(start, end), tuple(segs), score))
         return Answer(raw, caption, tuple(phrases), self._segs)
 
     def _seg(self) -> None:
@@ -153,7 +168,7 @@ class _Reader:
             self._phrases[-1][2].append(index)
         else:
             at = len(self._caption.rstrip())
-            self._phrases.append((at, at, [index]))
+            self._phrases.append((at, at, [index], None))
             self._attached = True
 
     def _close(self) -> None:
@@ -162,7 +177,8 @@ class _Reader:
         self._caption = self._caption.rstrip() if self._caption[self._open.start :].strip() else self._caption
         end = max(len(self._caption), self._open.start)
         if self._open.segs or end > self._open.start:
-            self._phrases.append((self._open.start, end, self._open.segs))
+            score = self._open.name_score() if end > self._open.start else None
+            self._phrases.append((self._open.start, end, self._open.segs, score))
             self._attached = True
         self._open = None
 

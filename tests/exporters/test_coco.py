@@ -40,6 +40,8 @@ def mask(pixels: np.ndarray, score: float = 0.9) -> Mask:
 
 
 MAN, DOG, OTHER_DOG, HAT = block(2, 2, 30, 12), block(20, 20, 10, 14), block(20, 40, 10, 14), block(2, 4, 6, 8)
+# Of the words before, between and behind the tags.
+TWO_NAMED = [[], [], [0.125], [0.5], [0.25, 0.5], [], [], []]
 NOTHING = block(0, 0, 0, 0)
 
 
@@ -47,7 +49,7 @@ def scene(file_name: str) -> PhotoRecord:
     panoptic = SegCap(
         "panoptic",
         "Describe all.",
-        parse("<p> The man </p> [SEG] walks <p> two dogs </p> [SEG] [SEG]."),
+        parse("<p> The man </p> [SEG] walks <p> two dogs </p> [SEG] [SEG].", TWO_NAMED),
         (mask(MAN), mask(DOG, 0.8), mask(OTHER_DOG, 0.7)),
     )
     fine = SegCap("fine", "Describe the man.", parse("He wears <p> a red hat </p> [SEG]."), (mask(HAT),), Parent(0, 0))
@@ -121,12 +123,16 @@ def test_every_section(exported: Exported) -> None:
         "bbox": [20.0, 20.0, 14.0, 10.0],
         "iscrowd": 0,
         "score": 0.8,
+        "name_score": 0.375,
         "phrase": "two dogs",
         "caption_id": 1,
         "span": [14, 22],
         "granularity": "panoptic",
         "parent": None,
     }
+    # Neither the man's words have probabilities, nor does a journal of an older version have any.
+    assert [entry.get("name_score") for entry in data["annotations"]] == [None, 0.375, 0.375, None, None, None]
+    assert "name_score" not in data["annotations"][0]
     assert data["captions"][1] == {
         "id": 2,
         "image_id": 1,

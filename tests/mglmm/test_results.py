@@ -13,10 +13,13 @@ from engine.records import Parent as ParentRecord
 from engine.text.grammar import parse
 from mglmm.results import Parent, Result, result_of
 
+# Of the words before, between and behind the tags.
+NAMED = [[0.1], [0.5], [], [0.2], [0.25, 1.0], [], [], [0.3], [0.75], []]
+
 
 def _made(pixels: np.ndarray) -> Result:
     masks = np.arange(4)[:, None, None] * 300 > np.arange(1200).reshape(30, 40)
-    first = parse("A <p> dog </p> [SEG] and <p> two cats </p> [SEG] [SEG], but <p> no cow </p>.")
+    first = parse("A <p> dog </p> [SEG] and <p> two cats </p> [SEG] [SEG], but <p> no cow </p>.", NAMED)
     second = parse("The cat's <p> tail </p> [SEG].")
     found = [Mask(rle, area(rle), bbox(rle), 0.5) for rle in encode(masks)]
     segcaps = (
@@ -35,6 +38,8 @@ def test_every_mask_is_with_its_phrase(pixels: np.ndarray) -> None:
         ("no cow", 0),
     ]
     assert [int(mask.sum()) for phrase in panoptic.phrases for mask in phrase.masks] == [0, 300, 600]
+    assert [phrase.name_score for phrase in panoptic.phrases] == [0.5, 0.625, 0.75]
+    assert fine.phrases[0].name_score is None
     assert panoptic.phrases[0].scores == (0.5,) and panoptic.parent is None
     assert panoptic.caption[slice(*panoptic.phrases[1].span)] == "two cats"
     assert fine.truncated and fine.question == "Describe the cats."

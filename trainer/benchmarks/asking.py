@@ -167,11 +167,13 @@ class Asker:
 def to_prediction(record: PhotoRecord) -> Prediction:
     """The first answer of a record as a prediction: a phrase per mask, empty where the model gave none."""
     segcap, *following = record.segcaps
+    named = {seg: phrase for phrase in segcap.answer.phrases for seg in phrase.segs}
     return Prediction(
         record.file_name,
         segcap.answer.caption,
         phrases_of(segcap),
         tuple(mask.rle for mask in segcap.masks),
+        name_scores=tuple(named[seg].name_score for seg in range(len(segcap.masks))),
         following=tuple(mask.rle for one in following for mask in one.masks),
     )
 

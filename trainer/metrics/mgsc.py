@@ -59,6 +59,7 @@ class Prediction:
         caption: None where it gave none.
         phrases: F names.
         masks: P masks.
+        name_scores: how sure the model was of each mask's name, None where that is not known; empty if it is of none.
         following: masks of the answers to questions that this one led to, in order; None where none were asked.
     """
 
@@ -66,6 +67,7 @@ class Prediction:
     caption: str | None
     phrases: tuple[str, ...]
     masks: tuple[RLE, ...]
+    name_scores: tuple[float | None, ...] = ()
     following: tuple[RLE, ...] | None = None
 
 

@@ -15,11 +15,16 @@ QUESTIONS = ["Segment the dog.", "Describe all the objects in the image comprehe
 
 
 def _generate(
-    model: Checkpoint, questions: list[str], limit: int = 24, sampling: Sampling | None = None
+    model: Checkpoint,
+    questions: list[str],
+    limit: int = 24,
+    sampling: Sampling | None = None,
+    *,
+    recorded: bool = False,
 ) -> list[Generated]:
     writer = PromptWriter(model.config, model.tokenizer)
     tokens = _tokens(model, len(questions))
-    generator = Generator(model.model, model.tokenizer, sampling)
+    generator = Generator(model.model, model.tokenizer, sampling, recorded=recorded)
     return generator.generate(writer.prefix, tokens, [writer.question(text) for text in questions], limit)
 
 
@@ -66,6 +71,29 @@ def test_states_are_those_of_a_forward_pass(tiny: Checkpoint, offset: int) -> No
         torch.testing.assert_close(answer.seg_states, states[places], atol=1e-4, rtol=1e-4)
         seen += len(places)
     assert seen
+
+
+@pytest.mark.parametrize("recorded", [False, True])
+@pytest.mark.parametrize("temperature", [0.0, 1.5])
+def test_probabilities_are_those_of_a_forward_pass(chatty: Checkpoint, temperature: float, recorded: bool) -> None:
+    answers = _generate(chatty, QUESTIONS, sampling=Sampling(temperature, seed=3), recorded=recorded)
+    for question, answer in zip(QUESTIONS, answers, strict=True):
+        with torch.inference_mode():
+            states = _states(chatty, question, answer.ids)
+            shares = chatty.model.language_model.lm_head(states).softmax(dim=-1)  # whatever the temperature
+        before = shares[len(states) - len(answer.ids) - 1 : -1]
+        expected = [float(share[token]) for share, token in zip(before, answer.ids, strict=True)]
+        assert answer.probabilities == pytest.approx(expected, abs=1e-4)
+
+
+def test_what_is_imposed_or_ruled_out_changes_no_probability(tiny: Checkpoint) -> None:
+    (plain,) = _generate(tiny, QUESTIONS[:1], 6)
+    (forced,) = _generate(tiny, QUESTIONS[:1], 6, Sampling(forced=True))
+    same = [one == other for one, other in zip(plain.ids, forced.ids, strict=False)]
+    assert all(same) and same
+    assert forced.probabilities[: len(same)] == pytest.approx(plain.probabilities)
+    (imposed,) = _generate(tiny, QUESTIONS[:1], 6, Sampling(forced=True, seg_every=3))
+    assert [probability is None for probability in imposed.probabilities] == [False, False, True] * 2
 
 
 @pytest.mark.parametrize("offset", [-1, 0])

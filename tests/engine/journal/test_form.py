@@ -123,6 +123,26 @@ def test_the_public_form() -> None:
     }
 
 
+def test_a_name_score_is_beside_its_phrase_and_may_be_missing() -> None:
+    answer = parse("<p> A cat </p> [SEG] [SEG].", [[], [0.5, 0.75], [], [], []])
+    (phrase,) = answer.phrases
+    assert phrase.name_score == 0.625
+    mask = cat().segcaps[0].masks[0]
+    record = PhotoRecord("a.jpg", 3, 2, (SegCap("panoptic", "Describe.", answer, (mask, mask)),))
+    form = to_json(record)
+    assert form["segcaps"][0]["phrases"] == [{"text": "A cat", "span": [0, 5], "segs": [0, 1], "name_score": 0.625}]
+    assert is_photograph(form) and from_json(form) == record
+    for nothing in ({"name_score": None}, {}):
+        older = {"text": "A cat", "span": [0, 5], "segs": [0, 1], **nothing}
+        form["segcaps"][0]["phrases"] = [older]
+        assert is_photograph(form)
+        found = from_json(form)
+        assert isinstance(found, PhotoRecord) and found.segcaps[0].answer.phrases[0].name_score is None
+    unknown = SegCap("panoptic", "Describe.", parse(answer.raw, [[], [math.nan], [], [], []]), (mask, mask))
+    with pytest.raises(ValueError, match="name score nan"):
+        to_json(PhotoRecord("a.jpg", 3, 2, (unknown,)))
+
+
 def test_a_failure_has_the_keys_of_the_others() -> None:
     failed = to_json(Failure("a.jpg", "open", "the file is empty"), "photos/a.jpg")
     assert failed == {
@@ -151,6 +171,7 @@ def test_a_failure_has_the_keys_of_the_others() -> None:
         (["segcaps", 0, "phrases", 0, "span"], [0]),
         (["segcaps", 0, "phrases", 0, "span"], ["0", "5"]),
         (["segcaps", 0, "phrases", 0, "segs"], [1]),
+        (["segcaps", 0, "phrases", 0, "name_score"], "high"),
         (["segcaps", 0, "phrases"], []),
         (["segcaps", 0, "masks"], []),
         (["segcaps", 0, "masks", 0, "segmentation"], "06"),

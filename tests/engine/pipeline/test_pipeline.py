@@ -46,6 +46,7 @@ def test_the_shipped_model_on_the_examples(nano: Checkpoint) -> None:
             assert len(segcap.masks) == segcap.answer.seg_count
             for phrase in segcap.answer.phrases:
                 assert segcap.answer.caption[phrase.span.start : phrase.span.end] == phrase.text
+                assert phrase.name_score is not None and 0 < phrase.name_score <= 1
             for mask in segcap.masks:
                 pixels = rle.decode(mask.rle)
                 assert pixels.shape == (record.height, record.width)

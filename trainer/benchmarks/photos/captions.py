@@ -9,6 +9,7 @@
   their IoU reaches .5; and the same without the classes of people.
 * `names right`: share of right names among the masks that have an IoU of .5 with an annotated region, the one that
   they overlap most.
+* `name_score, AUROC`: how well the name scores tell right names from wrong ones, over the same masks.
 
 Masks are taken as the model gives them, before anything is left out.
 """
@@ -25,10 +26,13 @@ from engine.records import RLE
 from trainer.benchmarks.benchmark import Question, Report, Scoring, Share
 from trainer.benchmarks.grounded import GroundedCaptions
 from trainer.benchmarks.photos.names import PERSONS, Names
+from trainer.metrics.auroc import auroc
 from trainer.metrics.boundary import boundary_iou
 from trainer.metrics.duplicates import count_duplicates
 from trainer.metrics.matching import greedy_pairs, iou_matrix
 from trainer.metrics.mgsc import GroundTruth, Prediction
+
+_AUROC = "name_score, AUROC"
 
 MATCHED = 0.5
 """From this IoU on a mask is of a region."""
@@ -77,24 +81,49 @@ class PhotoCaptions(GroundedCaptions):
         report = super().score(answers, scoring)
         empty = Prediction("", None, (), ())
         shares: dict[str, dict[str, Share]] = {}
+        right: list[float] = []
+        wrong: list[float] = []
         for question in self.questions:
             answer = answers.get(question.id, empty)
             try:
-                shares[question.id] = self._shares(question, answer)
+                iou = iou_matrix(answer.masks, [region.mask for region in self._regions[question.id]], empty=0.0)
+                matched = self._matched(answer, iou, self._regions[question.id])
+                shares[question.id] = self._shares(question, answer, iou, matched)
             except ValueError as error:
                 raise UsageError(f"image {question.id!r}: {error}") from error
+            for place, good in matched.items():
+                score = answer.name_scores[place] if answer.name_scores else None
+                if score is not None:
+                    (right if good else wrong).append(score)
         names = ["boundary_iou", "duplicates", "largest named", "largest named, no persons", "names right"]
         if any(question.children for question in self.questions):
             names.insert(2, "duplicates, with fine-grained answers")
         scores = {name: _ratio([found[name] for found in shares.values() if name in found]) for name in names}
+        scores[_AUROC] = auroc(right, wrong)
+        counts = {"right names": len(right), "wrong names": len(wrong)}
+        missing = {}
+        if scores[_AUROC] is None:
+            which = "only right names have" if right else "only wrong names have" if wrong else "no name has"
+            missing[_AUROC] = f"{which} a score"
         return replace(
             report,
             scores={**report.scores, **scores},
+            counts={**report.counts, **(counts if right or wrong else {})},
+            missing={**report.missing, **missing},
             items={name: {**found, **shares[name]} for name, found in report.items.items()},
         )
 
-    def _shares(self, question: Question, answer: Prediction) -> dict[str, Share]:
-        """What a question adds to each score; a score to which it adds nothing may be missing."""
+    def _shares(
+        self, question: Question, answer: Prediction, iou: np.ndarray, matched: Mapping[int, bool]
+    ) -> dict[str, Share]:
+        """What a question adds to each score; a score to which it adds nothing may be missing.
+
+        Args:
+            question: the question.
+            answer: to it, with P masks.
+            iou: `[P x R]` of its masks and the regions.
+            matched: see `_matched`.
+        """
         gt, masks = self._gts[question.id], answer.masks
         pairs = greedy_pairs(iou_matrix(masks, gt.masks, empty=0.0))
         outlines = [boundary_iou(masks[row], gt.masks[column]) for row, column in pairs]
@@ -106,7 +135,6 @@ class PhotoCaptions(GroundedCaptions):
             every = (*masks, *answer.following)
             shares["duplicates, with fine-grained answers"] = (count_duplicates(every), len(every))
         regions = self._regions[question.id]
-        iou = iou_matrix(masks, [region.mask for region in regions], empty=0.0)  # [P x R]
         others = [place for place, region in enumerate(regions) if region.label not in PERSONS]
         for name, places in (
             ("largest named", list(range(len(regions)))),
@@ -115,7 +143,6 @@ class PhotoCaptions(GroundedCaptions):
             if places:
                 largest = max(places, key=lambda place: regions[place].area)
                 shares[name] = (float(self._is_named(answer, iou[:, largest], regions[largest].label)), 1)
-        matched = self._matched(answer, iou, regions)
         shares["names right"] = (sum(matched.values()), len(matched))
         return shares
 

@@ -67,6 +67,20 @@ def test_without_a_region_there_is_nothing_to_name() -> None:
     assert found["largest named, no persons"] is found["names right"] is None
 
 
+def test_how_well_name_scores_tell_right_from_wrong() -> None:
+    of = benchmark(("person", 0, 10), ("dog", 10, 20), ("cat", 20, 40))
+    said = answer(("a man", 0, 10), ("a cat", 10, 20), ("a kitten", 20, 40), ("a cloud", 0, 40), ("a dog", 20, 40))
+    assert scores(of, said)["names right"] == 0.4  # the cloud has an IoU of .5 with the cat
+    assert scores(of, said)["name_score, AUROC"] is None
+    report = of.score({"a": replace(said, name_scores=(0.9, 0.5, 0.5, 0.1, None))}, Scoring())
+    # The man is above both, the kitten above the cloud and even with the wrong cat.
+    assert report.scores["name_score, AUROC"] == 3.5 / 4
+    assert (report.counts["right names"], report.counts["wrong names"]) == (2, 2)
+    assert "name_score, AUROC" not in report.missing
+    report = of.score({"a": replace(said, name_scores=(0.9, None, 0.5, None, None))}, Scoring())
+    assert report.missing["name_score, AUROC"] == "only right names have a score"
+
+
 def test_duplicates_of_an_answer_and_of_a_photograph() -> None:
     given = replace(answer(("a man", 0, 20), ("a boy", 0, 19), ("a dog", 20, 40)), following=(band(0, 20), band(0, 5)))
     found = scores(benchmark(("person", 0, 20), children=4), given)
