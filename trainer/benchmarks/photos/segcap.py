@@ -27,7 +27,8 @@ from trainer.data.scene import Scene
 from trainer.metrics.mgsc import GroundTruth, Prediction
 
 TASKS = {"panoptic": Task.PANOPTIC_SEGCAP, "fine": Task.FINE_SEGCAP}
-_ABOUT = {"panoptic": "", "fine": "the person"}
+_WHOLE = {"ccp": "the person", "carparts": "the car", "facade": "the building"}
+"""What a set's photographs are of, which the fine-grained question is about."""
 _CHILDREN = {"panoptic": Options().max_children, "fine": 0}
 _BASELINE_PHOTOGRAPHS = 400
 
@@ -42,12 +43,13 @@ def open_segcap(
     """
     folder = open_split(data, dataset, split, limit)
     asked = TASKS[task]
+    about = _WHOLE.get(dataset, "the person") if task == "fine" else ""
     questions: list[Question] = []
     truths: list[GroundTruth] = []
     regions: list[tuple[Region, ...]] = []
     for item, scene, entry in _references(folder, asked):
         masks = tuple(_encode(mask) for mask in entry.known_masks)
-        questions.append(Question(item.name, item.image, asked, _ABOUT[task], children=_CHILDREN[task]))
+        questions.append(Question(item.name, item.image, asked, about, children=_CHILDREN[task]))
         truths.append(GroundTruth(item.name, parse(entry.answer).caption, reference_labels(entry), masks))
         regions.append(tuple(Region(one.label, _encode(one.mask), int(one.mask.sum())) for one in scene.things))
     if not truths:
