@@ -73,6 +73,20 @@ def draw(image: np.ndarray | Photograph, record: PhotoRecord) -> Image.Image:
     return _grid([_draw_cell(photograph, record, segcap, style) for segcap in record.segcaps], photograph)
 
 
+def paint(photograph: Image.Image, segcap: SegCap) -> Image.Image:
+    """An answer's masks over a picture, without its caption.
+
+    Args:
+        photograph: RGB, of any size.
+        segcap: the answer.
+
+    Returns:
+        RGB of that size.
+    """
+    style = Style.for_width(max(photograph.width, _NARROWEST))
+    return _paint(photograph, _marked(segcap, photograph.size)[1], style)
+
+
 def overlay_path(out: Path, file_name: str) -> Path:
     """Where the overlay of a photograph goes: `OUT/overlays/<file_name>.jpg`, with the name as in all outputs.
 
@@ -125,20 +139,26 @@ class _Marked:
 
 def _draw_cell(photograph: Image.Image, record: PhotoRecord, segcap: SegCap, style: Style) -> Image.Image:
     """The photograph with an answer's masks, above its caption."""
-    numbers: dict[int, int] = {}
-    masks: list[_Marked] = []
-    for index, phrase in enumerate(segcap.answer.phrases):
-        for seg in phrase.segs:
-            pixels = _resized(decode(segcap.masks[seg].rle), photograph.size)
-            if pixels.any():
-                number = numbers.setdefault(index, len(numbers) + 1)
-                masks.append(_Marked(pixels, number))
+    numbers, masks = _marked(segcap, photograph.size)
     width = max(photograph.width, _NARROWEST)
     panel = draw_panel(_heading(record, segcap), segcap.answer, numbers, style, width)
     cell = Image.new("RGB", (width, photograph.height + panel.height), PANEL)
     cell.paste(_paint(photograph, masks, style), ((width - photograph.width) // 2, 0))
     cell.paste(panel, (0, photograph.height))
     return cell
+
+
+def _marked(segcap: SegCap, size: tuple[int, int]) -> tuple[dict[int, int], list[_Marked]]:
+    """The numbers of the phrases that have pixels, by their place, and the masks at a `size` (width, height)."""
+    numbers: dict[int, int] = {}
+    masks: list[_Marked] = []
+    for index, phrase in enumerate(segcap.answer.phrases):
+        for seg in phrase.segs:
+            pixels = _resized(decode(segcap.masks[seg].rle), size)
+            if pixels.any():
+                number = numbers.setdefault(index, len(numbers) + 1)
+                masks.append(_Marked(pixels, number))
+    return numbers, masks
 
 
 def _heading(record: PhotoRecord, segcap: SegCap) -> str:

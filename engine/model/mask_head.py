@@ -106,7 +106,7 @@ def _in_blocks(maps: Tensor, side: int, factors: Sequence[int]) -> Tensor:
     rows = maps.unflatten(3, (side, *factors)).unflatten(2, (side, *factors))
     steps = len(factors) + 1
     order = [axis for step in range(steps) for axis in (2 + step, 2 + steps + step)]
-    return rows.permute(0, *order, 1).reshape(len(maps), side * side, *(k * k for k in factors), maps.shape[1])
+    return rows.permute(0, *order, 1).reshape(maps.shape[0], side * side, *(k * k for k in factors), maps.shape[1])
 
 
 def _upscaling(config: MaskDecoderConfig, norm: nn.Module) -> nn.Sequential:
