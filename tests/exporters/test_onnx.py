@@ -72,10 +72,12 @@ def test_a_decoder_that_reads_finer_maps_is_exported_with_them(tmp_path: Path) -
     export(folder)
     fine = load(str(folder))
     assert fine.decoder is not None
-    inputs = _inputs(fine, prompts=9, images=2)
-    found = OnnxMaskDecoder(fine.decoder, fine.device)(*inputs)
-    assert found.shape == (9, 48, 48)
-    torch.testing.assert_close(found, TorchMaskDecoder(fine.model.mask_head)(*inputs), atol=1e-3, rtol=1e-4)
+    session = OnnxMaskDecoder(fine.decoder, fine.device)
+    for images in (1, 2, 3):
+        inputs = _inputs(fine, prompts=9, images=images)
+        found = session(*inputs)
+        assert found.shape == (9, 48, 48)
+        torch.testing.assert_close(found, TorchMaskDecoder(fine.model.mask_head)(*inputs), atol=1e-3, rtol=1e-4)
 
 
 def test_a_pipe_is_not_replaced_and_nothing_is_left_of_a_file_that_can_not_be_written(

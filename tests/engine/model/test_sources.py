@@ -14,7 +14,7 @@ from engine.errors import UsageError
 from engine.images.sources import Source
 from engine.model.checkpoint import Checkpoint, load
 from engine.model.precision import Precision
-from engine.model.presets import NANO_PLAIN, PRESETS
+from engine.model.presets import NANO, PRESETS
 from engine.model.sources import EMBEDDED, RandomModel, find
 from engine.pipeline.pipeline import Options, Pipeline
 from engine.records import PhotoRecord
@@ -25,7 +25,7 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 def test_an_embedded_name_is_its_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     assert find("nano") == EMBEDDED / "nano"
-    assert load("nano").config == NANO_PLAIN.model_copy(update={"name": "nano"})
+    assert load("nano").config == NANO
 
 
 def test_an_embedded_name_wins_over_a_folder_that_is_called_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -60,9 +60,7 @@ def test_random_weights_run_and_are_the_same_each_time(tmp_path: Path) -> None:
 
 
 def test_random_weights_lie_in_the_types_of_loaded_ones() -> None:
-    drawn, loaded = (
-        load(name, precision=Precision.BFLOAT16).model.state_dict() for name in ("random:nano-plain", "nano")
-    )
+    drawn, loaded = (load(name, precision=Precision.BFLOAT16).model.state_dict() for name in ("random:nano", "nano"))
     assert {name: tensor.dtype for name, tensor in drawn.items()} == {
         name: tensor.dtype for name, tensor in loaded.items()
     }
