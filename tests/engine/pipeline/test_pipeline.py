@@ -59,7 +59,7 @@ def test_the_shipped_model_on_the_examples(nano: Checkpoint) -> None:
     assert "person" in astronaut.segcaps[0].answer.caption.lower()
     assert len(astronaut.segcaps) > 1 and "the person" in astronaut.segcaps[1].instruction
     person = rle.decode(astronaut.segcaps[0].masks[0].rle)
-    assert person[200:500, 150:350].mean() > 0.8
+    assert person[200:500, 150:350].mean() > 0.7
 
 
 def test_a_fashion_photograph_is_taken_apart(nano: Checkpoint, data_root: Path) -> None:

@@ -32,7 +32,7 @@ from trainer.metrics.duplicates import count_duplicates
 from trainer.metrics.matching import greedy_pairs, iou_matrix
 from trainer.metrics.mgsc import GroundTruth, Prediction
 
-_AUROC = "name_score, AUROC"
+_EVERY, _AUROC = "duplicates, with fine-grained answers", "name_score, AUROC"
 
 MATCHED = 0.5
 """From this IoU on a mask is of a region."""
@@ -97,7 +97,7 @@ class PhotoCaptions(GroundedCaptions):
                     (right if good else wrong).append(score)
         names = ["boundary_iou", "duplicates", "largest named", "largest named, no persons", "names right"]
         if any(question.children for question in self.questions):
-            names.insert(2, "duplicates, with fine-grained answers")
+            names.insert(2, _EVERY)
         scores = {name: _ratio([found[name] for found in shares.values() if name in found]) for name in names}
         scores[_AUROC] = auroc(right, wrong)
         counts = {"right names": len(right), "wrong names": len(wrong)}
@@ -105,6 +105,8 @@ class PhotoCaptions(GroundedCaptions):
         if scores[_AUROC] is None:
             which = "only right names have" if right else "only wrong names have" if wrong else "no name has"
             missing[_AUROC] = f"{which} a score"
+        if _EVERY in scores and scores[_EVERY] is None:
+            missing[_EVERY] = "what followed the answers is not known"
         return replace(
             report,
             scores={**report.scores, **scores},
@@ -133,7 +135,7 @@ class PhotoCaptions(GroundedCaptions):
         }
         if question.children and answer.following is not None:
             every = (*masks, *answer.following)
-            shares["duplicates, with fine-grained answers"] = (count_duplicates(every), len(every))
+            shares[_EVERY] = (count_duplicates(every), len(every))
         regions = self._regions[question.id]
         others = [place for place, region in enumerate(regions) if region.label not in PERSONS]
         for name, places in (

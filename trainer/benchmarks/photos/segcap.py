@@ -28,6 +28,8 @@ from trainer.data.scene import Scene
 from trainer.metrics.mgsc import GroundTruth, Prediction
 
 TASKS = {"panoptic": Task.PANOPTIC_SEGCAP, "fine": Task.FINE_SEGCAP}
+_TOGETHER = {"ccp": "person"}
+"""What all that a set annotates of a photograph makes up, which is no class of it."""
 _CHILDREN = {"panoptic": Options().max_children, "fine": 0}
 _BASELINE_PHOTOGRAPHS = 400
 
@@ -50,7 +52,7 @@ def open_segcap(
         masks = tuple(_encode(mask) for mask in entry.known_masks)
         questions.append(Question(item.name, item.image, asked, about, children=_CHILDREN[task]))
         truths.append(GroundTruth(item.name, parse(entry.answer).caption, reference_labels(entry), masks))
-        regions.append(tuple(Region(one.label, _encode(one.mask), int(one.mask.sum())) for one in scene.things))
+        regions.append(_regions(scene, _TOGETHER.get(dataset)))
     if not truths:
         raise UsageError(f"{dataset}/{split} has no annotation for the {task} question")
     train = open_split(data, dataset, "train", _BASELINE_PHOTOGRAPHS)
@@ -66,6 +68,13 @@ def open_segcap(
     }
     classes = {*folder.classes, *(region.label for found in regions for region in found)}
     return PhotoCaptions(questions, truths, regions, Names.of(dataset, classes)), baseline
+
+
+def _regions(scene: Scene, together: str | None) -> tuple[Region, ...]:
+    named = [(thing.label, thing.mask) for thing in scene.things]
+    if together and named:
+        named.append((together, np.logical_or.reduce([mask for _, mask in named])))
+    return tuple(Region(label, _encode(mask), int(mask.sum())) for label, mask in named)
 
 
 def _references(folder: Folder, task: Task) -> Iterator[tuple[Item, Scene, Conversation]]:

@@ -87,7 +87,8 @@ def test_duplicates_of_an_answer_and_of_a_photograph() -> None:
     assert found["duplicates"] == pytest.approx(1 / 3)
     assert found[EVERY] == pytest.approx(2 / 5)
     # Answers out of files don't tell; and where none follow, there is no such score.
-    assert scores(benchmark(("person", 0, 20), children=4), replace(given, following=None))[EVERY] is None
+    report = benchmark(("person", 0, 20), children=4).score({"a": replace(given, following=None)}, Scoring())
+    assert report.scores[EVERY] is None and report.missing[EVERY] == "what followed the answers is not known"
     assert EVERY not in scores(benchmark(("person", 0, 20)), given)
 
 

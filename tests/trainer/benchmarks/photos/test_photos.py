@@ -58,6 +58,8 @@ def test_the_truth_of_a_fine_grained_question_scores_best(data_root: Path) -> No
     benchmark, baseline = open_photos(data_root, "fine", "ccp", "val", 3)
     assert {(question.task, question.about) for question in benchmark.questions} == {(Task.FINE_SEGCAP, "the person")}
     best = benchmark.score({one.id: benchmark.truth(one.id) for one in benchmark.questions}, Scoring()).scores
+    # The person is all that is annotated, and has no class there.
+    assert best["largest named"] == best["largest named, no persons"] == best["names right"] == 1.0
     constant = benchmark.score(baseline, Scoring()).scores
     assert best["miou"] == 1.0
     assert constant["miou"] is not None and 0 < constant["miou"] < 1
