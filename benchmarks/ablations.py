@@ -44,7 +44,7 @@ from engine.model.config import ModelConfig
 from engine.model.manifest import read_manifest
 from engine.model.mglmm import MGLMM
 from engine.model.pixel_encoder import Pyramid
-from engine.model.presets import NANO
+from engine.model.presets import NANO_PLAIN
 from engine.model.sources import DEFAULT
 from engine.model.tokenizers import open_tokenizer
 from engine.text.grammar import SEG, parse
@@ -131,7 +131,7 @@ def main() -> None:
 
 def start_config() -> ModelConfig:
     """The architecture of `nano` for smaller photographs."""
-    content = NANO.model_dump()
+    content = NANO_PLAIN.model_dump()
     content["name"] = "ablation"
     content["pixel_encoder"]["image_size"] = SIDE
     content["global_encoder"]["tokens_per_side"] = SIDE // _CELL

@@ -53,4 +53,4 @@ def compare(pairs: Iterable[tuple[PhotoRecord, PhotoRecord]]) -> Agreement:
 def _same_text(one: SegCap | None, other: SegCap | None) -> bool:
     if one is None or other is None:
         return False
-    return one.instruction == other.instruction and one.answer == other.answer
+    return one.instruction == other.instruction and one.answer.raw == other.answer.raw

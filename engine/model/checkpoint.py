@@ -128,7 +128,8 @@ def identify(model: str) -> tuple[str, str]:
     source = find(model)
     if isinstance(source, RandomModel):
         return _random_identity(source)
-    return read_config(source / CONFIG).name, _listed(source).identity
+    identity = _listed(source).identity
+    return read_config(source / CONFIG).name, identity
 
 
 def load_mask_head(folder: Path) -> tuple[ModelConfig, MaskHead]:

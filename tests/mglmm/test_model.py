@@ -311,4 +311,4 @@ def test_the_embedded_model_finds_the_astronaut() -> None:
     model = mglmm.load()
     (answer,) = model.ask(EXAMPLES / "astronaut.jpg", "Segment the person.").answers
     (phrase,) = answer.phrases
-    assert phrase.text == "the person" and phrase.masks[0][200:500, 150:350].mean() > 0.8
+    assert phrase.text == "the person" and phrase.masks[0][200:500, 150:350].mean() > 0.7

@@ -138,7 +138,7 @@ def test_without_a_command_the_help_is_shown() -> None:
         ("ask full/kept.txt Why? --overlay out.gif", ".jpg"),
         ("train nowhere.yaml -o out", "nowhere.yaml"),
         ("train full/kept.txt", "'-o'"),
-        ("eval photos --data full --set bdd", "'bdd' is not one of"),
+        ("eval photos --data full --set bdd", "no set 'bdd'"),
         ("export onnx", "'MODEL'"),
     ],
 )

@@ -292,8 +292,9 @@ class LayerNorm2d(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.weight, self.bias = nn.Parameter(torch.ones(channels)), nn.Parameter(torch.zeros(channels))
+        self.eps = 1e-6
 
     def forward(self, x: Tensor) -> Tensor:
         centred = x - x.mean(1, keepdim=True)
-        scaled = centred / (centred.pow(2).mean(1, keepdim=True) + 1e-6).sqrt()
+        scaled = centred / (centred.pow(2).mean(1, keepdim=True) + self.eps).sqrt()
         return self.weight[:, None, None] * scaled + self.bias[:, None, None]
