@@ -103,10 +103,12 @@ def _blocks(enlarge: nn.ConvTranspose2d, x: Tensor) -> Tensor:
 
 def _in_blocks(maps: Tensor, side: int, factors: Sequence[int]) -> Tensor:
     """A finer map `(B, c, ...)` in the order of `_blocks`: `(B, g * g, k * k, ..., c)` for each factor `k`."""
-    rows = maps.unflatten(3, (side, *factors)).unflatten(2, (side, *factors))
     steps = len(factors) + 1
-    order = [axis for step in range(steps) for axis in (2 + step, 2 + steps + step)]
-    return rows.permute(0, *order, 1).reshape(maps.shape[0], side * side, *(k * k for k in factors), maps.shape[1])
+    # Channels go last first, so that whole pixels and not single numbers are put in order.
+    cells = maps.permute(0, 2, 3, 1).reshape(-1, *(side, *factors) * 2, maps.shape[1])
+    order = [axis for step in range(1, steps + 1) for axis in (step, steps + step)]
+    blocks = (side * side, *(k * k for k in factors))
+    return cells.permute(0, *order, 2 * steps + 1).reshape(-1, *blocks, maps.shape[1])
 
 
 def _upscaling(config: MaskDecoderConfig, norm: nn.Module) -> nn.Sequential:
