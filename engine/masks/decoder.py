@@ -119,8 +119,8 @@ class OnnxMaskDecoder:
         whole = ImageEmbedding.of([maps.to(self._device, torch.float32).contiguous() for maps in embedding.tensors])
         vectors, index = prompts.to(self._device, torch.float32), image_index.to(self._device)
         parts = _parts(whole, vectors.contiguous(), index.contiguous(), self._together)
-        for (some, *part), masks in zip(parts, low_res.split(self._together), strict=True):
-            self._call(some.tensors, *part, masks)
+        for (some, part, places), masks in zip(parts, low_res.split(self._together), strict=True):
+            self._call(some.tensors, part, places, masks)
         return low_res
 
     def _call(self, images: Sequence[Tensor], vectors: Tensor, index: Tensor, low_res: Tensor) -> None:
