@@ -22,6 +22,7 @@ from engine.memory import out_of_memory
 from engine.records import Failure, PhotoRecord
 from engine.text.names import to_text
 from exporters.coco import write_coco
+from exporters.labels.dataset import Choice
 from exporters.overlay import overlay_path, read, write_overlay
 from mglmm_cli.folder import COCO, FAILURES, JOURNAL, say_outputs
 from mglmm_cli.text import clean
@@ -129,6 +130,7 @@ class FolderResults:
         fresh: begin anew; what is of an older run goes, and nothing else.
         max_pixels: of a photograph that is drawn.
         lock: of the folder, where the caller holds it already.
+        choice: which masks the COCO file has, in which form.
 
     Raises:
         UsageError: if the folder holds something else, or another run.
@@ -144,11 +146,13 @@ class FolderResults:
         fresh: bool = False,
         max_pixels: int = MAX_PIXELS,
         lock: Lock | None = None,
+        choice: Choice | None = None,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.skipped = 0
         self._folder = folder
         self._fresh = fresh
+        self._choice = choice
         self._flying: dict[str, _Flight] = {}
         with ExitStack() as stack:
             self._journal = stack.enter_context(Journal(folder / JOURNAL, start, fresh=fresh, lock=lock))
@@ -214,7 +218,7 @@ class FolderResults:
         self._journal.finish()
         if self._overlays:
             self._overlays.wait()
-        write_outputs(self._folder)
+        write_outputs(self._folder, self._choice)
 
     def _draw_missing(self, source: Source, place: Place) -> None:
         if self._overlays and not overlay_path(self._folder, source.file_name).exists():
@@ -223,7 +227,7 @@ class FolderResults:
             self._overlays.add(source, record)
 
 
-def write_outputs(folder: Path) -> Index:
+def write_outputs(folder: Path, choice: Choice | None = None) -> Index:
     """Make the outputs of a folder from its journal, and say what that holds.
 
     Each takes the place of the one before only when it is complete.
@@ -239,7 +243,7 @@ def write_outputs(folder: Path) -> Index:
             f"{folder / JOURNAL} is not there any more: if the folder was moved, mglmm rebuild makes the outputs in it"
         ) from error
     try:
-        write_coco(index, folder / COCO, index.info)
+        write_coco(index, folder / COCO, index.info, choice)
         failures = folder / FAILURES
         if index.failed:
             with replacing(failures) as file:

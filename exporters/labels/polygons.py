@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import shapely
 from scipy import ndimage
 
 from engine.masks.rle import bbox, decode
@@ -115,6 +114,8 @@ def _rings(pixels: np.ndarray) -> list[np.ndarray]:
 
 
 def _simpler(part: Part, distance: float) -> Part:
+    import shapely  # takes a while, and few need it
+
     shape = shapely.simplify(shapely.Polygon(part.outline, part.holes), distance, preserve_topology=True)
     if shape.is_empty:
         return part
