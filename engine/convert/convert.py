@@ -91,7 +91,9 @@ def convert(
     if sa2va.ARCHITECTURE in (config.get("architectures") or ()):
         if vision_tower or sam:
             raise UsageError(f"{folder}: a Sa2VA holds all of its parts: leave out --vision-tower and --sam")
-        return _convert_sa2va(folder, config, _name_of(source, folder), out, partial(write, shard=shard, advance=advance))
+        return _convert_sa2va(
+            folder, config, _name_of(source, folder), out, partial(write, shard=shard, advance=advance)
+        )
     checkpoint = _open(source, folder, config, family)
     found = _take_stock(checkpoint, sam)
     with building(checkpoint.folder / CONFIG):

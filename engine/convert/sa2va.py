@@ -117,7 +117,9 @@ def config_of(where: Path, config: Mapping[str, Any], tensors: Iterable[Planned]
     )
 
 
-def check(where: Path, tensors: Iterable[Planned], needed: Mapping[str, tuple[int, ...]], tokenizer: QwenTokenizer) -> None:
+def check(
+    where: Path, tensors: Iterable[Planned], needed: Mapping[str, tuple[int, ...]], tokenizer: QwenTokenizer
+) -> None:
     """Compare a release with the network that its config builds.
 
     Raises:

@@ -44,7 +44,7 @@ class Prefix:
     def embed(self, table: nn.Module, tokens: Tensor) -> Tensor:
         """Input embeddings of the prefix for the image tokens `(B, P, D)`: `(B, len(self), D)`."""
         rows = tokens.shape[0]
-        text = torch.tensor([*self.before, *self.after], device=tokens.device)
+        text = torch.tensor([*self.before, *self.after], dtype=torch.long, device=tokens.device)
         embedded = table(text).to(tokens.dtype).expand(rows, -1, -1)
         cut = len(self.before)
         return torch.cat([embedded[:, :cut], tokens, embedded[:, cut:]], dim=1)

@@ -88,7 +88,8 @@ class MaskHead(nn.Module):
         # The first mask is the single one; of the others the best counts, and only that one is drawn.
         best = decoder.iou_prediction_head(hidden[:, 0])[:, 1:].argmax(dim=1)
         several = [mlp(hidden[:, 1 + k]) for k, mlp in enumerate(decoder.output_hypernetworks_mlps) if k]
-        return torch.stack(several, dim=1)[torch.arange(len(best), device=best.device), best]
+        stacked = torch.stack(several, dim=1)
+        return stacked.gather(1, best[:, None, None].expand(-1, 1, stacked.shape[-1]))[:, 0]
 
     def _drawn(
         self, source: Tensor, weights: Tensor, side: int, high_res: Sequence[Tensor], image_index: Tensor
