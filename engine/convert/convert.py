@@ -87,14 +87,13 @@ def convert(
         UsageError: if a source can't be read, is none of these, or its parts don't fit together.
     """
     check_out(out)
-    folder, config = _look_at(source)
-    if sa2va.ARCHITECTURE in (config.get("architectures") or ()):
+    folder, described = _look_at(source)
+    if sa2va.ARCHITECTURE in (described.get("architectures") or ()):
         if vision_tower or sam:
             raise UsageError(f"{folder}: a Sa2VA holds all of its parts: leave out --vision-tower and --sam")
-        return _convert_sa2va(
-            folder, config, _name_of(source, folder), out, partial(write, shard=shard, advance=advance)
-        )
-    checkpoint = _open(source, folder, config, family)
+        write_tensors = partial(write, shard=shard, advance=advance)
+        return _convert_sa2va(folder, described, _name_of(source, folder), out, write_tensors)
+    checkpoint = _open(source, folder, described, family)
     found = _take_stock(checkpoint, sam)
     with building(checkpoint.folder / CONFIG):
         clip = _find_tower(found, checkpoint, vision_tower)

@@ -188,7 +188,7 @@ def _language(where: Path, config: Mapping[str, Any], shapes: Mapping[str, tuple
 
 def _encoder(where: Path, shapes: Mapping[str, tuple[int, ...]]) -> Sam2EncoderConfig:
     """Widths are read off the tensors; windows, heads and the blocks that see the whole are those of Hiera-L."""
-    widths = []
+    widths: list[int] = []
     while (name := f"{_VISION}backbone.blocks.{len(widths)}.mlp.proj_out.bias") in shapes:
         widths += [shapes[name][0]]
     dims = tuple(dict.fromkeys(widths))
@@ -197,7 +197,7 @@ def _encoder(where: Path, shapes: Mapping[str, tuple[int, ...]]) -> Sam2EncoderC
     if blocks != standard.blocks:
         raise UsageError(f"{where}: its SAM 2 has {blocks or 'no'} blocks, that of Sa2VA has {standard.blocks}")
     return Sam2EncoderConfig(
-        dims=dims,  # type: ignore[arg-type]  # four, as the blocks are
+        dims=dims,
         background=_shape(where, shapes, f"{_VISION}backbone.pos_embed")[-1],
         out_channels=_shape(where, shapes, f"{_VISION}neck.convs.0.weight")[0],
     )

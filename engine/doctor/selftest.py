@@ -191,7 +191,7 @@ class _Run:
 
     def _plain_logits(self, question: Sequence[int], ids: Tensor) -> Tensor:
         """Logits `(K, vocabulary)` of the steps that gave `ids`, from one pass over prompt and answer."""
-        language, prefix = self._model.language_model, self._writer.prefix
+        language, prefix = self._model.language_model, self._prefix
         text = torch.cat([torch.tensor(question, device=ids.device), ids])
         states = whole_pass(language, prefix, self._tokens, text[None])[0]
         start = len(prefix) + len(question) - 1

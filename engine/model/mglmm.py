@@ -22,7 +22,6 @@ from engine.model.pixel_encoder import PixelFeatures, Pyramid, build_pixel_encod
 from engine.model.region_encoder import RegionEncoder
 from engine.model.tiles import TileTower
 
-
 _TILES = 16
 """Tiles that are read in a call: more are no faster each."""
 

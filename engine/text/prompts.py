@@ -192,6 +192,7 @@ class ChatTemplate:
         families: the wordings that models of this template know.
         gap: what stands between a prompt and its answer.
         spelt: whether the stop text is spelt with ordinary tokens, so that it is looked for in the text.
+        tokens: what must be a single token.
     """
 
     prefix: str
@@ -201,6 +202,7 @@ class ChatTemplate:
     families: Families
     gap: str = " "
     spelt: bool = False
+    tokens: tuple[str, ...] = ("<im_start>", "<im_end>")
 
     def first(self, question: str) -> str:
         """The prompt after the prefix, up to where the answer begins."""
@@ -247,6 +249,7 @@ TEMPLATES: dict[str, ChatTemplate] = {
         stop="<|im_end|>",
         families=SA2VA,
         gap="",
+        tokens=("<|im_start|>", "<|im_end|>", "<img>", "</img>"),
     ),
     "phi3_chat": ChatTemplate(
         prefix=f"<|user|>\n<img>{IMAGE}</img>",
@@ -256,5 +259,6 @@ TEMPLATES: dict[str, ChatTemplate] = {
         families=SA2VA,
         gap="",
         spelt=True,
+        tokens=("<img>", "</img>"),
     ),
 }
