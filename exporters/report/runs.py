@@ -1,0 +1,50 @@
+"""What the page says of a run as a whole."""
+
+from __future__ import annotations
+
+import hashlib
+
+from engine.journal import Index, dump
+from exporters.report.writer import Run
+
+_HASH = 12
+"""Digits of a model's hash that people are shown."""
+_INNER = frozenset({"forced", "seg_every", "max_pixels"})
+"""Options that say nothing of the answers."""
+
+
+def run_of(index: Index, title: str) -> Run:
+    """A run as its journal tells.
+
+    Args:
+        index: the journal.
+        title: what the page calls it.
+    """
+    info = index.start.info if index.start else None
+    facts = {"photographs": str(index.done), "failed": str(index.failed)}
+    key = [title]
+    if info:
+        begun = index.first.info.started if index.first else info.started
+        facts = {"model": f"{info.model} ({info.model_hash[:_HASH]})", "begun": begun, **facts}
+        dropped = _INNER if info.options.get("temperature") else _INNER | {"seed", "temperature"}
+        facts |= {
+            name.replace("_", " "): str(value)
+            for name, value in info.options.items()
+            if value is not None and name not in dropped
+        }
+        key = [info.identity, begun]
+    return Run(title, hashlib.sha256(dump(key)).hexdigest()[:16], facts, tuple(_notes(index)))
+
+
+def _notes(index: Index) -> list[str]:
+    notes = []
+    if not index.finished:
+        notes.append(f"the run is not finished: {index.done + index.failed} photographs are here so far")
+    if index.damaged:
+        notes.append(
+            f"{len(index.damaged)} lines of its journal are damaged, the first is {index.damaged[0]}: "
+            "their photographs are missing here; the command that made it does them again"
+        )
+    if index.unknown:
+        notes.append(index.left_aside)
+    return notes
