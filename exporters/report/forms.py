@@ -88,7 +88,7 @@ def look(entry: Entry, unseen: str) -> Looked:
 
 
 def row(looked: Looked, categories: Categories) -> list[Any]:
-    """What the list knows of a photograph: name, width, height, bits, note, and six columns of a number for each mask."""
+    """A photograph in the list: name, width, height, bits, note, and six columns with a number for each mask."""
     entry = looked.entry
     bits = UNSEEN * bool(looked.unseen) | FAILED * any(isinstance(one, Failure) for one in entry.outcomes)
     columns: list[list[int]] = [[] for _ in range(6)]

@@ -1,7 +1,7 @@
 """What people marked in the page, read back: JSON-lines, one for each mask or photograph that was marked.
 
-    {"file_name": "a/b.jpg", "annotation_id": 17, "segcap": 0, "seg": 2, "phrase": "a cup", "verdict": "wrong", "note": ""}
-    {"file_name": "a/c.jpg", "annotation_id": null, "segcap": null, "seg": null, "phrase": null, "verdict": "right", "note": "x"}
+    {"file_name":"b.jpg","annotation_id":17,"segcap":0,"seg":2,"phrase":"a cup","verdict":"wrong","note":""}
+    {"file_name":"c.jpg","annotation_id":null,"segcap":null,"seg":null,"phrase":null,"verdict":"right","note":"x"}
 
 `annotation_id` is that of `segcap.json` when the page was made. Mask `seg` of answer `segcap` is the same one in the
 journal, whatever is added to that, and is what a verdict goes by; `phrase` says whether it still means the same.

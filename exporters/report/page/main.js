@@ -100,8 +100,9 @@ const main = (() => {
     const filters = dom.byId("filters");
     filters.addEventListener("submit", (event) => { event.preventDefault(); search(); });
     filters.addEventListener("input", (event) => {
+      if (event.target.id !== "query") { apply(); return; }
       clearTimeout(waiting);
-      if (event.target.id === "query") waiting = setTimeout(search, 200); else apply();
+      waiting = setTimeout(search, 200);
     });
     filters.addEventListener("reset", () => setTimeout(search));
   }
