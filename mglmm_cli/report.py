@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from engine.journal import Index
     from exporters.report.writer import Written
 
-REPORT = "report"
-
 
 @click.command()
 @click.argument("out", metavar="OUT", type=FilePath())
@@ -42,6 +40,8 @@ def report(out: Path, output: Path | None, others: tuple[Path, ...], photos: Pat
     OUT is an output folder of `mglmm segcap`, finished or not. The page opens from the disk in a browser; it needs
     neither a server nor a network, and may be moved and sent with its folder.
     """
+    from mglmm_cli.folder import REPORT
+
     with ExitStack() as stack:
         indexes = [_open(folder, stack) for folder in (out, *others)]
         written = write(indexes, [out, *others], output or out / REPORT, photos)

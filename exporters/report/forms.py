@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -102,8 +103,8 @@ def row(looked: Looked, categories: Categories) -> list[Any]:
                     numbers = (
                         run,
                         categories.number(phrase.text),
-                        round(mask.score * _SCORES),
-                        -1 if phrase.name_score is None else round(phrase.name_score * _SCORES),
+                        _parts(mask.score),
+                        _parts(phrase.name_score),
                         round(mask.area * _AREAS / pixels),
                         EMPTY * (not mask.area) | AGAIN * again[seg],
                     )
@@ -199,4 +200,9 @@ def _repeated(masks: Sequence[RLE]) -> tuple[bool, ...]:
 
 
 def _rounded(score: float | None) -> float | None:
-    return None if score is None else round(score, 3)
+    """A score as it is shown; None or NaN is one that nobody knows."""
+    return None if score is None or math.isnan(score) else round(score, 3)
+
+
+def _parts(score: float | None) -> int:
+    return -1 if score is None or math.isnan(score) else round(score * _SCORES)

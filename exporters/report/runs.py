@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 
+import numpy as np
+
 from engine.journal import Index, dump
 from exporters.report.writer import Run
 
@@ -11,6 +13,9 @@ _HASH = 12
 """Digits of a model's hash that people are shown."""
 _INNER = frozenset({"forced", "seg_every", "max_pixels"})
 """Options that say nothing of the answers."""
+_POINTS = 60
+_IN_POINT = 8
+"""Photographs behind a point of the speed, on average, at least: they come in batches."""
 
 
 def run_of(index: Index, title: str) -> Run:
@@ -33,7 +38,19 @@ def run_of(index: Index, title: str) -> Run:
             if value is not None and name not in dropped
         }
         key = [info.identity, begun]
-    return Run(title, hashlib.sha256(dump(key)).hexdigest()[:16], facts, tuple(_notes(index)))
+    return Run(title, hashlib.sha256(dump(key)).hexdigest()[:16], facts, tuple(_notes(index)), _speed(index))
+
+
+def _speed(index: Index) -> tuple[tuple[float, float], ...]:
+    """Minutes since the first photograph of the last start, and photographs per second up to there."""
+    times = np.fromiter(index.times(), float)
+    points = min(_POINTS, len(times) // _IN_POINT)
+    if points < 2 or not np.ptp(times):
+        return ()
+    counts, edges = np.histogram(times, points)
+    ends = (edges[1:] - edges[0]) / 60
+    rates = counts / np.diff(edges)
+    return tuple((round(float(end), 3), round(float(rate), 3)) for end, rate in zip(ends, rates, strict=True))
 
 
 def _notes(index: Index) -> list[str]:

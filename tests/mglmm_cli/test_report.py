@@ -7,6 +7,7 @@ import resource
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from engine.records import Failure
 from tests import program
@@ -82,6 +83,30 @@ def test_a_run_that_has_done_nothing_yet(folder: Path) -> None:
     (folder / "new").mkdir()
     (folder / "new" / "journal.jsonl").write_bytes(b'{"crc":"')
     assert run(folder, "new") == (2, "mglmm: new: no photograph is done yet\n")
+
+
+def test_segcap_writes_it_at_the_end_and_again(folder: Path, tiny_folder: Path) -> None:
+    args = ("segcap", "photos", "-o", "new", "--model", tiny_folder, "--max-new-tokens", "4", "--report")
+    for photographs, done in ((2, "2 photographs done"), (3, "1 photographs done (2 before)")):
+        ended = program.run_text(*args, cwd=folder)
+        assert ended.returncode == 0, ended.stderr
+        assert done.replace("1 photographs", "1 photograph") in ended.stderr
+        assert ended.stderr.endswith("; wrote new/segcap.json, new/report/index.html\n")
+        rows = (folder / "new" / "report" / "data" / "list-0.js").read_text(encoding="ascii")
+        assert rows.count(".png") == photographs
+        Image.new("RGB", (50, 40)).save(folder / "photos" / "2.png")
+
+
+def test_segcap_refuses_a_report_that_can_have_no_place(folder: Path, tiny_folder: Path) -> None:
+    (folder / "out" / "report").mkdir()
+    (folder / "out" / "report" / "mine.txt").touch()
+    ended = program.run_text("segcap", "photos", "-o", "out", "--report", "--fresh", cwd=folder)
+    assert (ended.returncode, ended.stderr) == (
+        2,
+        "mglmm: out/report is not empty and holds no report: choose another folder with -o\n",
+    )
+    ended = program.run_text("segcap", "photos", "-o", "-", "--report", cwd=folder)
+    assert ended.returncode == 2 and "--report needs an output folder, not -o -" in ended.stderr
 
 
 def _no_room() -> None:

@@ -17,7 +17,7 @@ const answers = (() => {
     return colours;
   }
 
-  const percent = (score) => (score === null ? "?" : score.toFixed(2));
+  const known = (score) => (score === null ? "" : score.toFixed(2)); // null: nobody knows it
   const css = ([red, green, blue]) => `rgb(${red} ${green} ${blue})`;
 
   function titleOf(answer) {
@@ -80,7 +80,7 @@ const answers = (() => {
       for (const seg of target.segs) {
         const mask = answer.masks[seg], phrase = answer.phrases[phraseOf(target.segcap, seg)];
         const share = 100 * mask.area / Math.max(1, whole.full[0] * whole.full[1]);
-        const facts = [`mask ${percent(mask.score)}`, `name ${percent(phrase.score)}`,
+        const facts = [mask.score === null ? null : `mask ${known(mask.score)}`, phrase.score === null ? null : `name ${known(phrase.score)}`,
           mask.area ? `${mask.area.toLocaleString("en")} pixels, ${share < 0.1 ? "under 0.1" : share.toFixed(1)}%` : "no pixel",
           mask.again ? "repeats a mask before it" : null, mask.id ? `annotation ${mask.id}` : null].filter(Boolean);
         details.append(dom.el("span", {}, dom.foreign(phrase.text || "(no phrase)"), `: ${facts.join(" · ")}. `));
@@ -167,7 +167,7 @@ const answers = (() => {
         const own = phrase.segs.length > 1 ? ` (${turn + 1} of ${phrase.segs.length})` : "";
         const inner = above.has(segcap) ? [] : childrenOf(segcap, seg).flatMap((child) => masksOf(child, level + 1, new Set([...above, segcap])));
         return item({ segcap, seg }, level, inner, dom.el("span", { class: "dot", style: `background:${css(colours[segcap][seg])}` }),
-          dom.foreign(phrase.text || "(no phrase)"), own, dom.el("small", {}, ` ${percent(answer.masks[seg].score)}`),
+          dom.foreign(phrase.text || "(no phrase)"), own, dom.el("small", {}, ` ${known(answer.masks[seg].score)}`),
           answer.masks[seg].area ? null : dom.el("small", { class: "warn" }, " no pixel"), answer.masks[seg].again ? dom.el("small", { class: "warn" }, " again") : null);
       }));
     }

@@ -53,7 +53,7 @@ const filter = (() => {
       for (let at = list.first[number]; at < list.first[number + 1]; at++) {
         if (test && !test(at)) continue;
         masks++;
-        const score = list.maskBits[at] & data.EMPTY ? Infinity : list.score[at];
+        const score = list.score[at] < 0 || list.maskBits[at] & data.EMPTY ? Infinity : list.score[at];
         const name = list.nameScore[at] < 0 ? Infinity : list.nameScore[at];
         least = Math.min(least, order === "mask" ? score : order === "name" ? name : Math.min(score, name));
       }

@@ -369,3 +369,55 @@ def test_a_folder_that_was_copied_in_part_says_so(browser: Browser, folder: Path
     page.reload()
     expect(page.locator("#title")).to_have_text("data/overview-0.js is missing: was the whole folder copied?")
     page.close()
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report of two runs: twenty scenes, and three of them with something else."""
+    root = tmp_path_factory.mktemp("two")
+    first = made.write_journal(root / "first", (made.scene(f"{at}.jpg") for at in range(20)))
+    second = made.write_journal(root / "<b>second<b>", [made.scene("3.jpg", 0.2), made.odd("4.jpg")], finished=False)
+    made.report(root / "report", first, second)
+    return root / "report"
+
+
+def test_runs_stand_side_by_side(opened: Open, two: Path) -> None:
+    page = opened(two, "#/photograph/3")
+    expect(page.locator(".side h2")).to_have_text(["first", "<b>second<b>"])
+    expect(page.locator("#notes p")).to_have_text(
+        [
+            "<b>second<b>: the run is not finished: 2 photographs are here so far",
+            "20 of 20 photographs were not where they had been when this page was made: their masks are shown on grey. "
+            "mglmm report --photos DIR says where they lie.",
+        ]
+    )
+    expect(page.locator(".stage.grey")).to_have_count(2)
+    # Only the first one is marked.
+    page.locator(".side").nth(1).locator(".phrase").first.click()
+    expect(page.locator("#about")).to_have_text("The photograph is")
+    page.locator(".side").nth(0).locator(".phrase").first.click()
+    expect(page.locator("#about")).to_have_text("A man is")
+    page.goto(page.url.replace("/3", "/7"))
+    expect(page.locator(".side").nth(1)).to_contain_text("This run has nothing about it.")
+    page.goto(f"{page.url.split('#')[0]}#/")
+    page.locator("#run").select_option(label="<b>second<b>")
+    expect(page.locator("#found")).to_have_text("2 photographs, 7 masks")
+    page.locator("#score-to").fill("0.3")
+    expect(page.locator("#found")).to_have_text("2 photographs, 2 masks")
+
+
+def test_statistics_count_all_and_lead_to_photographs(opened: Open, two: Path) -> None:
+    page = opened(two, "#/statistics")
+    expect(page.locator("#statistics th[scope=col]")).to_have_text(["first", "<b>second<b>"])
+    row = page.locator(".categories li", has_text="dogs")
+    expect(row.locator(".number")).to_have_text("40 / 2")
+    expect(page.locator("figcaption")).to_have_text(
+        ["Mask scores", "Name scores", "Areas, as a share of the photograph", "Photographs per second"]
+    )
+    # Masks of 0.9 in the bin from 0.9 on: a man and one of his own in each of 21 scenes, but for one that is 0.2.
+    told = page.locator("figure").first.locator("rect title").all_text_contents()
+    assert "first: 40 masks, 0.90 to 0.95" in told and "<b>second<b>: 1 masks, 0.90 to 0.95" in told
+    row.locator("button").click()
+    expect(page.locator("#found")).to_have_text("20 photographs, 42 masks")
+    page.keyboard.press("s")
+    expect(page.locator("#statistics")).to_be_visible()
