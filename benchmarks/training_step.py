@@ -22,17 +22,13 @@ from typing import Any
 import torch
 from torch import nn
 
-from engine.decoding.sequence import PromptWriter
-from trainer.learning.batches import Batch, ExampleWriter
-from trainer.learning.examples import open_examples
+from trainer.learning.batches import Batch
 from trainer.learning.optimizer_step import Stepper
 from trainer.learning.sampling import batches
-from trainer.learning.targets import TARGETS
 from trainer.recipe import Recipe, read_recipe
 from trainer.run.checkpoints import Run
-from trainer.run.loop import positions, share
-from trainer.run.parallel import processes
-from trainer.run.start import Start, begin
+from trainer.run.parallel import part_size, processes
+from trainer.run.prepared import prepare
 
 PARTS = {
     "backbone": "pixel_encoder.backbone",
@@ -96,31 +92,28 @@ def measure(recipe: Recipe, steps: int) -> dict[str, Any]:
         steps: how many, two or more.
     """
     with processes(recipe) as accelerator, tempfile.TemporaryDirectory() as folder:
-        torch.manual_seed(recipe.seed)
-        examples = open_examples(recipe)
-        start = begin(recipe, Path(folder))
-        run = share(start, recipe, examples, accelerator)
-        writer = ExampleWriter(run.model.config, start.tokenizer, recipe.text_tokens, TARGETS[recipe.loss.mask_frame])
-        mixture = examples.mixture(run.model.config, writer.room(positions(run.model)))
+        prepared = prepare(recipe, Path(folder), accelerator)
         clock = Clock(accelerator.device)
         with clock.measure("making a batch"):
             made = list(
                 batches(
-                    mixture,
-                    writer,
-                    pad=start.tokenizer.pad,
-                    batch_size=recipe.batch_size,
+                    prepared.mixture,
+                    prepared.writer,
+                    pad=prepared.start.tokenizer.pad,
+                    batch_size=part_size(recipe, accelerator),
                     first=0,
-                    last=steps,
+                    last=steps * recipe.accumulate,
                     workers=0,
+                    accumulate=recipe.accumulate,
                 )
             )
+        run = prepared.run
         _watch(clock, run, accelerator)
         stepper = Stepper(accelerator, run.module, run.optimizer, recipe)
-        for number, batch in enumerate(made):
+        for number in range(steps):
             with clock.measure("step"):
-                stepper.step(number, [batch])
-        return _report(clock, recipe, made, start)
+                stepper.step(number, made[number * recipe.accumulate : (number + 1) * recipe.accumulate])
+        return _report(clock, recipe, steps, made, prepared.writer.prefix_length)
 
 
 def _watch(clock: Clock, run: Run, accelerator: Any) -> None:
@@ -134,10 +127,9 @@ def _watch(clock: Clock, run: Run, accelerator: Any) -> None:
     run.optimizer.step = clock.wrap("optimiser", run.optimizer.step)  # type: ignore[method-assign]
 
 
-def _report(clock: Clock, recipe: Recipe, made: list[Batch], start: Start) -> dict[str, Any]:
-    making = clock.seconds.pop("making a batch")[0] / len(made)
-    seconds = {name: round(statistics.median(values[1:] or values), 3) for name, values in clock.seconds.items()}
-    prefix = len(PromptWriter(start.model.config, start.tokenizer).prefix)
+def _report(clock: Clock, recipe: Recipe, steps: int, made: list[Batch], prefix: int) -> dict[str, Any]:
+    making = clock.seconds.pop("making a batch")[0] / steps
+    seconds = {name: round(_a_step(values, steps), 3) for name, values in clock.seconds.items()}
     return {
         "seconds a step": seconds | {"making a batch": round(making, 3)},
         "photographs a second": round(recipe.batch_size / seconds["step"], 2),
@@ -145,6 +137,13 @@ def _report(clock: Clock, recipe: Recipe, made: list[Batch], start: Start) -> di
         "threads": torch.get_num_threads(),
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU",
     }
+
+
+def _a_step(values: list[float], steps: int) -> float:
+    """Seconds of a step, whose parts are measured one by one: the median over the steps behind the first."""
+    parts = max(1, len(values) // steps)
+    sums = [sum(values[start : start + parts]) for start in range(0, len(values), parts)]
+    return statistics.median(sums[1:] or sums)
 
 
 if __name__ == "__main__":

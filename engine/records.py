@@ -45,8 +45,8 @@ class GroundedPhrase:
         span: where `text` stands in the clean caption.
         segs: indices of its `[SEG]` tokens, counted from 0 over the whole answer; empty for a
             phrase without a target.
-        name_score: mean probability that the model gave the tokens of its words; None where it is not known, as in
-            journals of older versions.
+        name_score: probability that the model gave its words, all of their tokens together; None where it is not known,
+            as in journals of older versions.
     """
 
     text: str

@@ -36,7 +36,7 @@ from engine.model.manifest import add_to_manifest
 from engine.model.mask_head import MaskHead
 
 INNER_SIZE, OUTPUT_SIZE, MASKS = "inner_size", "output_size", "masks"
-_OPSET = 18
+_OPSET = 20
 
 
 def export(folder: Path, path: Path | None = None) -> Path:

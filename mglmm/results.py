@@ -28,7 +28,7 @@ class Phrase:
         scores: of each mask, the mean probability of its pixels; 0 for a mask without any.
         boxes: `x, y, width, height` around each mask, in pixels; zeros for a mask without any.
         rles: the masks as run lengths, COCO's compressed form (`to_coco()` is what `pycocotools` takes).
-        name_score: mean probability that the model gave the words of the phrase; None for masks without a name.
+        name_score: probability that the model gave the words of the phrase; None for masks without a name.
     """
 
     text: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from engine.model.tokenizers import TextTokenizer
+from engine.model.tokenizers import TextTokenizer, own_token
 from engine.text.grammar import PHRASE_CLOSE, PHRASE_OPEN
 
 
@@ -17,9 +17,8 @@ class Words:
 
     def __init__(self, tokenizer: TextTokenizer) -> None:
         self._tokenizer = tokenizer
-        # Where a tag is no token of its own, decoding makes none of what spells it.
-        alone = (ids[0] for tag in (PHRASE_OPEN, PHRASE_CLOSE) if len(ids := tokenizer.encode(tag)) == 1)
-        self._tags = frozenset((tokenizer.seg, *alone))
+        alone = (own_token(tokenizer, tag) for tag in (PHRASE_OPEN, PHRASE_CLOSE))
+        self._tags = frozenset((tokenizer.seg, *(token for token in alone if token is not None)))
         self._blank: dict[int, bool] = {}
 
     def between_tags(self, ids: Sequence[int], probabilities: Sequence[float | None]) -> list[list[float]]:

@@ -5,7 +5,7 @@ Legend: `B` images, `N` masks, `C` channels, `g` side of the grid, `m` side of t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -47,6 +47,19 @@ class MaskDecoder(Protocol):
         ...
 
 
+def _parts(
+    embedding: ImageEmbedding, prompts: Tensor, image_index: Tensor, step: int
+) -> Iterator[tuple[ImageEmbedding, Tensor, Tensor]]:
+    """At most `step` masks at a time; where finer maps have to be put in order, with those of their own photographs."""
+    several = len(prompts) > step
+    for vectors, index in zip(prompts.split(step), image_index.split(step), strict=True):
+        if several and embedding.high_res:
+            photographs, places = index.unique(return_inverse=True)
+            yield embedding.pick(photographs), vectors, places
+        else:
+            yield embedding, vectors, index
+
+
 class TorchMaskDecoder:
     """Runs the network's own mask head."""
 
@@ -57,8 +70,7 @@ class TorchMaskDecoder:
     def __call__(self, embedding: ImageEmbedding, prompts: Tensor, image_index: Tensor) -> Tensor:
         """See `MaskDecoder`."""
         step = TOGETHER.get(prompts.device.type, TOGETHER["cpu"])
-        parts = zip(prompts.split(step), image_index.split(step), strict=True)
-        return torch.cat([self._head(embedding, *part) for part in parts])
+        return torch.cat([self._head(*part) for part in _parts(embedding, prompts, image_index, step)])
 
 
 class OnnxMaskDecoder:
@@ -103,14 +115,12 @@ class OnnxMaskDecoder:
 
     def __call__(self, embedding: ImageEmbedding, prompts: Tensor, image_index: Tensor) -> Tensor:
         """See `MaskDecoder`."""
-        side = self._side
-        images = [maps.to(self._device, torch.float32).contiguous() for maps in embedding.tensors]
-        vectors = prompts.to(self._device, torch.float32).contiguous()
-        index = image_index.to(self._device).contiguous()
-        low_res = torch.empty(len(vectors), side, side, device=self._device)
-        for start in range(0, len(vectors), self._together):
-            part = slice(start, start + self._together)
-            self._call(images, vectors[part], index[part], low_res[part])
+        low_res = torch.empty(len(prompts), self._side, self._side, device=self._device)
+        whole = ImageEmbedding.of([maps.to(self._device, torch.float32).contiguous() for maps in embedding.tensors])
+        vectors, index = prompts.to(self._device, torch.float32), image_index.to(self._device)
+        parts = _parts(whole, vectors.contiguous(), index.contiguous(), self._together)
+        for (some, part, places), masks in zip(parts, low_res.split(self._together), strict=True):
+            self._call(some.tensors, part, places, masks)
         return low_res
 
     def _call(self, images: Sequence[Tensor], vectors: Tensor, index: Tensor, low_res: Tensor) -> None:

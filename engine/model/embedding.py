@@ -38,6 +38,10 @@ class ImageEmbedding:
         """One for each photograph, `B = 1`; nothing is copied."""
         return [ImageEmbedding.of(parts) for parts in zip(*(maps.split(1) for maps in self.tensors), strict=True)]
 
+    def pick(self, photographs: Tensor) -> ImageEmbedding:
+        """Those of some photographs: `(b,)` int64."""
+        return ImageEmbedding.of([maps[photographs] for maps in self.tensors])
+
     @classmethod
     def join(cls, parts: Sequence[ImageEmbedding]) -> ImageEmbedding:
         """The inverse of `split`."""

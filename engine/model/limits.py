@@ -93,13 +93,18 @@ def read_table(path: Path) -> dict[str, Any]:
     return content
 
 
-def table_of_texts(path: Path, key: str) -> dict[str, str]:
+def table_of_texts(path: Path, key: str, content: Mapping[str, Any] | None = None) -> dict[str, str]:
     """The table of texts under a key of a JSON file.
+
+    Args:
+        path: of the file.
+        key: of the table.
+        content: of the file, if it has been read.
 
     Raises:
         UsageError: if there is none.
     """
-    table = read_table(path).get(key)
+    table = (read_table(path) if content is None else content).get(key)
     if not isinstance(table, dict) or not table or not all(isinstance(value, str) for value in table.values()):
         raise UsageError(f"{path}: has no {key}, or one that is no table of texts")
     return table

@@ -39,9 +39,10 @@ def read_manifest(folder: Path) -> Manifest:
     path = folder / MANIFEST
     if not path.exists():
         raise UsageError(f"{folder}: {MANIFEST} is missing: not a model folder of mglmm")
-    files = limits.table_of_texts(path, "files")
+    content = limits.read_table(path)
+    files = limits.table_of_texts(path, "files", content)
     limits.check_names(path, list(files))
-    terms = limits.table_of_texts(path, "terms") if "terms" in limits.read_table(path) else {}
+    terms = limits.table_of_texts(path, "terms", content) if "terms" in content else {}
     return Manifest(sha256(path), files, terms)
 
 

@@ -80,33 +80,39 @@ class MaskHead(nn.Module):
         """
         enlarge, norm, act, enlarge_more, act_more = self.mask_decoder.output_upscaling
         first, second = enlarge.stride[0], enlarge_more.stride[0]
+        coarse, fine = high_res or (None, None)
         x = _blocks(enlarge, source)  # (N, g * g, first * first, c)
-        if high_res:
-            x = x + _in_blocks(high_res[0], side, (first,))[image_index].to(x.dtype)
+        x = x + _addend(enlarge, coarse, side, (first,), image_index).to(x.dtype)
         x = act(F.layer_norm(x, x.shape[-1:], norm.weight, norm.bias, norm.eps))
         x = _blocks(enlarge_more, x)  # (N, g * g, first * first, second * second, c)
-        if high_res:
-            x = x + _in_blocks(high_res[1], side, (first, second))[image_index].to(x.dtype)
+        x = x + _addend(enlarge_more, fine, side, (first, second), image_index).to(x.dtype)
         x = act_more(x).flatten(1, 3) @ weights[..., None].to(x.dtype)
         x = x.reshape(-1, side, side, first, first, second, second).permute(0, 1, 3, 5, 2, 4, 6)
         return x.reshape(-1, side * first * second, side * first * second)
 
 
 def _blocks(enlarge: nn.ConvTranspose2d, x: Tensor) -> Tensor:
-    """A transposed convolution of cells, `(..., c)` to `(..., k * k, c)` for a kernel of side `k`."""
-    channels = enlarge.out_channels
+    """A transposed convolution of cells without its bias, `(..., c)` to `(..., k * k, c)` for a kernel of side `k`."""
     weight = enlarge.weight.permute(2, 3, 1, 0).flatten(0, 2)
+    return F.linear(x, weight).unflatten(-1, (-1, enlarge.out_channels))
+
+
+def _addend(
+    enlarge: nn.ConvTranspose2d, maps: Tensor | None, side: int, factors: Sequence[int], image_index: Tensor
+) -> Tensor:
+    """What is added to `_blocks`: the bias, which a finer map has taken up once per image and not once per mask."""
     assert enlarge.bias is not None
-    bias = enlarge.bias.repeat(len(weight) // channels)
-    return F.linear(x, weight, bias).unflatten(-1, (-1, channels))
+    return enlarge.bias if maps is None else (_in_blocks(maps, side, factors) + enlarge.bias)[image_index]
 
 
 def _in_blocks(maps: Tensor, side: int, factors: Sequence[int]) -> Tensor:
     """A finer map `(B, c, ...)` in the order of `_blocks`: `(B, g * g, k * k, ..., c)` for each factor `k`."""
-    rows = maps.unflatten(3, (side, *factors)).unflatten(2, (side, *factors))
     steps = len(factors) + 1
-    order = [axis for step in range(steps) for axis in (2 + step, 2 + steps + step)]
-    return rows.permute(0, *order, 1).reshape(maps.shape[0], side * side, *(k * k for k in factors), maps.shape[1])
+    # Channels go last first, so that whole pixels and not single numbers are put in order.
+    cells = maps.permute(0, 2, 3, 1).reshape(-1, *(side, *factors) * 2, maps.shape[1])
+    order = [axis for step in range(1, steps + 1) for axis in (step, steps + step)]
+    blocks = (side * side, *(k * k for k in factors))
+    return cells.permute(0, *order, 2 * steps + 1).reshape(-1, *blocks, maps.shape[1])
 
 
 def _upscaling(config: MaskDecoderConfig, norm: nn.Module) -> nn.Sequential:

@@ -18,6 +18,7 @@ Source: MGLMM (arXiv 2409.13407), section 3.2; the tags are those of GLaMM (arXi
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -108,7 +109,7 @@ class _Open:
 
     def name_score(self) -> float | None:
         # More digits would say how sums were rounded.
-        return round(sum(self.probabilities) / len(self.probabilities), 4) if self.probabilities else None
+        return round(math.prod(self.probabilities), 4) if self.probabilities else None
 
 
 class _Reader:

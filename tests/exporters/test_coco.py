@@ -123,7 +123,7 @@ def test_every_section(exported: Exported) -> None:
         "bbox": [20.0, 20.0, 14.0, 10.0],
         "iscrowd": 0,
         "score": 0.8,
-        "name_score": 0.375,
+        "name_score": 0.125,
         "phrase": "two dogs",
         "caption_id": 1,
         "span": [14, 22],
@@ -131,7 +131,7 @@ def test_every_section(exported: Exported) -> None:
         "parent": None,
     }
     # Neither the man's words have probabilities, nor does a journal of an older version have any.
-    assert [entry.get("name_score") for entry in data["annotations"]] == [None, 0.375, 0.375, None, None, None]
+    assert [entry.get("name_score") for entry in data["annotations"]] == [None, 0.125, 0.125, None, None, None]
     assert "name_score" not in data["annotations"][0]
     assert data["captions"][1] == {
         "id": 2,

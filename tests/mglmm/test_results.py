@@ -38,7 +38,7 @@ def test_every_mask_is_with_its_phrase(pixels: np.ndarray) -> None:
         ("no cow", 0),
     ]
     assert [int(mask.sum()) for phrase in panoptic.phrases for mask in phrase.masks] == [0, 300, 600]
-    assert [phrase.name_score for phrase in panoptic.phrases] == [0.5, 0.625, 0.75]
+    assert [phrase.name_score for phrase in panoptic.phrases] == [0.5, 0.25, 0.75]
     assert fine.phrases[0].name_score is None
     assert panoptic.phrases[0].scores == (0.5,) and panoptic.parent is None
     assert panoptic.caption[slice(*panoptic.phrases[1].span)] == "two cats"

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from engine.model.tokenizers import TextTokenizer
+from engine.model.tokenizers import TextTokenizer, own_token
 from engine.text.grammar import PHRASE_CLOSE, PHRASE_OPEN
 
 _SHORTEST = 3
@@ -25,7 +25,7 @@ class UsedNames:
 
     def __init__(self, tokenizer: TextTokenizer) -> None:
         self._tokenizer = tokenizer
-        self._open, self._close = (_only(tokenizer, word) for word in (PHRASE_OPEN, PHRASE_CLOSE))
+        self._open, self._close = own_token(tokenizer, PHRASE_OPEN), own_token(tokenizer, PHRASE_CLOSE)
 
     def find(self, ids: Sequence[int], learned: Sequence[bool]) -> list[tuple[int, int]]:
         """What must not be said where.
@@ -35,8 +35,10 @@ class UsedNames:
             learned: whether each id belongs to an answer.
 
         Returns:
-            pairs of a place in `ids` and an id that must not stand there.
+            pairs of a place in `ids` and an id that must not stand there; none where tags are no tokens of their own.
         """
+        if self._open is None or self._close is None:
+            return []
         out: list[tuple[int, int]] = []
         for phrases in self._answers(ids, learned):
             words = [{ids[place] for place in phrase} for phrase in phrases]
@@ -91,8 +93,3 @@ def repetition_loss(logits: Tensor, rows: Tensor, ids: Tensor) -> Tensor:
     chosen = logits[rows].float()
     likely = chosen.gather(1, ids[:, None])[:, 0] - torch.logsumexp(chosen, dim=1)
     return -torch.log1p(-likely.exp().clamp(max=1 - 1e-4)).mean()
-
-
-def _only(tokenizer: TextTokenizer, word: str) -> int:
-    """The last id of a tag; models without tags of their own end each with a token like that."""
-    return tokenizer.encode(word)[-1]

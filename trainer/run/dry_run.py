@@ -18,17 +18,14 @@ from torch import Tensor
 
 from engine.model.tokenizers import TextTokenizer
 from trainer.data.mixture import Mixture, Pool
-from trainer.learning.batches import Batch, ExampleWriter, collate
-from trainer.learning.examples import open_examples
+from trainer.learning.batches import Batch, collate
 from trainer.learning.forward import Weights
 from trainer.learning.parts import PartSize, sizes
 from trainer.learning.sampling import batches, example
-from trainer.learning.targets import TARGETS
 from trainer.recipe import Recipe, read_recipe
 from trainer.run.checkpoints import Run
-from trainer.run.loop import positions, share
 from trainer.run.parallel import part_size, processes
-from trainer.run.start import begin
+from trainer.run.prepared import Prepared, prepare
 
 DRAWS = 200
 """Examples that are looked at."""
@@ -74,36 +71,26 @@ def plan(recipe_path: Path) -> Plan:
     """
     recipe = read_recipe(recipe_path)
     with TemporaryDirectory() as folder, processes(recipe) as accelerator:
-        torch.manual_seed(recipe.seed)
-        examples = open_examples(recipe)
-        start = begin(recipe, Path(folder))
-        run = share(start, recipe, examples, accelerator)
-        writer = ExampleWriter(run.model.config, start.tokenizer, recipe.text_tokens, TARGETS[recipe.loss.mask_frame])
-        mixture = examples.mixture(run.model.config, writer.room(positions(run.model)))
+        prepared = prepare(recipe, Path(folder), accelerator)
+        mixture, writer, tokenizer = prepared.mixture, prepared.writer, prepared.start.tokenizer
         size = part_size(recipe, accelerator)
-        stream = batches(mixture, writer, pad=start.tokenizer.pad, batch_size=size, first=0, last=1, workers=0)
+        stream = batches(mixture, writer, pad=tokenizer.pad, batch_size=size, first=0, last=1, workers=0)
         return Plan(
-            parts=sizes(run.model),
-            memory=_memory(run, recipe, mixture, writer, start.tokenizer, accelerator),
+            parts=sizes(prepared.run.model),
+            memory=_memory(prepared, recipe, accelerator),
             pools=list(zip(mixture.pools, mixture.shares, strict=True)),
             tasks=_tasks(mixture),
-            rows=_rows(next(stream), start.tokenizer, writer.prefix_length),
+            rows=_rows(next(stream), tokenizer, writer.prefix_length),
             remarks=mixture.remarks,
         )
 
 
-def _memory(
-    run: Run,
-    recipe: Recipe,
-    mixture: Mixture,
-    writer: ExampleWriter,
-    tokenizer: TextTokenizer,
-    accelerator: Accelerator,
-) -> dict[str, int]:
+def _memory(prepared: Prepared, recipe: Recipe, accelerator: Accelerator) -> dict[str, int]:
     """Bytes; activations are those that the first example keeps for its backward pass, times `B`."""
+    run, writer = prepared.run, prepared.writer
     parameters = list(run.plain.parameters())
     trained = sum(parameter.numel() for parameter in parameters if parameter.requires_grad)
-    batch = collate([example(mixture, writer, 0)], writer.prefix_length, tokenizer.pad)
+    batch = collate([example(prepared.mixture, writer, 0)], writer.prefix_length, prepared.start.tokenizer.pad)
     size = part_size(recipe, accelerator)
     found = {
         "weights": _FLOAT * sum(parameter.numel() for parameter in parameters),

@@ -6,33 +6,19 @@ from collections.abc import Iterator
 from contextlib import nullcontext
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
-import torch
 from accelerate import Accelerator
 
 from engine.atomic import require_folder
-from engine.decoding.sequence import PromptWriter
 from engine.errors import MglmmError, UsageError
-from engine.model.mglmm import MGLMM
-from engine.model.pixel_encoder import Pyramid
-from trainer.data.mixture import Mixture
-from trainer.learning import attention
-from trainer.learning.backbone import keep_depthwise_float32
-from trainer.learning.batches import Batch, ExampleWriter
-from trainer.learning.ema import Average
-from trainer.learning.examples import Examples, open_examples
-from trainer.learning.forward import TrainStep
+from trainer.learning.batches import Batch
 from trainer.learning.optimizer_step import NotFinite, Stepper
-from trainer.learning.parts import choose, set_modes
 from trainer.learning.sampling import batches
-from trainer.learning.semantic_head import SemanticHead
-from trainer.learning.targets import TARGETS
 from trainer.recipe import Recipe, read_recipe
-from trainer.run.checkpoints import BEST, MODEL, Checkpoints, Run
-from trainer.run.parallel import SHARDED, part_size, processes
+from trainer.run.checkpoints import BEST, MODEL, Checkpoints
+from trainer.run.parallel import part_size, processes
+from trainer.run.prepared import Prepared, prepare
 from trainer.run.progress import Progress
-from trainer.run.start import Start, begin
 from trainer.run.validation import Validation
 
 
@@ -56,14 +42,12 @@ def train(recipe_path: Path, out: Path, *, resume: bool = False) -> Path:
     require_folder(out)
     out.mkdir(parents=True, exist_ok=True)
     with processes(recipe) as accelerator:
-        torch.manual_seed(recipe.seed)
-        examples = open_examples(recipe)
-        start = begin(recipe, out)
-        run = share(start, recipe, examples, accelerator)
-        checkpoints = Checkpoints(out, recipe, start, accelerator)
+        prepared = prepare(recipe, out, accelerator)
+        run = prepared.run
+        checkpoints = Checkpoints(out, recipe, prepared.start, accelerator)
         checkpoints.resume(run, required=resume)
         try:
-            _optimise(run, recipe, examples, start, checkpoints, accelerator, out)
+            _optimise(prepared, recipe, checkpoints, accelerator, out)
         except NotFinite as error:
             kept = f"{checkpoints.path} continues before it" if checkpoints.path.exists() else "nothing was stored yet"
             raise MglmmError(f"{error}; {kept}") from error
@@ -71,72 +55,18 @@ def train(recipe_path: Path, out: Path, *, resume: bool = False) -> Path:
             return checkpoints.write_model(MODEL, run)
 
 
-def share(start: Start, recipe: Recipe, examples: Examples, accelerator: Accelerator) -> Run:
-    """Choose what learns, and make it known to all processes."""
-    model = start.model
-    choose(model, recipe)
-    device = accelerator.device
-    if recipe.bf16 and device.type == "cpu" and isinstance(model.pixel_encoder, Pyramid):
-        keep_depthwise_float32(model.pixel_encoder.backbone)
-    if recipe.gradient_checkpointing:
-        model.language_model.activation_checkpointing_enable({"use_reentrant": False})
-    if device.type == "cpu":
-        model.language_model.set_attn_implementation(attention.NAME)
-    model.to(device)
-    if accelerator.distributed_type not in SHARDED:  # FSDP wants weights in the order of their dimensions
-        model.pixel_encoder.to(memory_format=torch.channels_last)
-    head = SemanticHead(model.config.pixel_encoder.out_channels, examples.classes).to(device)
-    head.requires_grad_(recipe.loss.semantic > 0)
-    prefix = PromptWriter(model.config, start.tokenizer).prefix
-    plain = TrainStep(model, head, prefix, recipe.loss)
-    module, optimizer = accelerator.prepare(plain, _optimizer(model, head, recipe))
-    set_modes(model)
-    average = None if recipe.ema is None else Average(model, recipe.ema)
-    return Run(plain, module, optimizer, average)
-
-
-def positions(model: MGLMM) -> int:
-    """How many tokens the language model was made to read."""
-    return int(model.language_model.config.max_position_embeddings)
-
-
-def _optimizer(model: MGLMM, head: SemanticHead, recipe: Recipe) -> torch.optim.Optimizer:
-    chosen = recipe.optimizer
-    backbone: list[torch.nn.Parameter] = []
-    if chosen.backbone_lr is not None and isinstance(model.pixel_encoder, Pyramid):
-        backbone = [p for p in model.pixel_encoder.backbone.parameters() if p.requires_grad]
-    ids = {id(p) for p in backbone}
-    rest = [p for m in (model, head) for p in m.parameters() if p.requires_grad and id(p) not in ids]
-    groups: list[dict[str, Any]] = [
-        {"params": rest, "peak_lr": chosen.lr},
-        {"params": backbone, "peak_lr": chosen.backbone_lr},
-    ]
-    return torch.optim.AdamW(
-        [group for group in groups if group["params"]], betas=chosen.betas, weight_decay=chosen.weight_decay
-    )
-
-
 def _optimise(
-    run: Run,
-    recipe: Recipe,
-    examples: Examples,
-    start: Start,
-    checkpoints: Checkpoints,
-    accelerator: Accelerator,
-    out: Path,
+    prepared: Prepared, recipe: Recipe, checkpoints: Checkpoints, accelerator: Accelerator, out: Path
 ) -> None:
-    config = run.model.config
-    writer = ExampleWriter(config, start.tokenizer, recipe.text_tokens, TARGETS[recipe.loss.mask_frame])
-    room = writer.room(positions(run.model))
-    mixture = examples.mixture(config, room)
+    run, tokenizer = prepared.run, prepared.start.tokenizer
     stepper = Stepper(accelerator, run.module, run.optimizer, recipe)
     validation = None
     if recipe.validation:
-        held_out = examples.held_out(config, room)
-        validation = Validation(recipe, recipe.validation, held_out, writer, start.tokenizer, accelerator)
-    stream = _stream(run, recipe, mixture, writer, start.tokenizer.pad, accelerator)
+        held_out = prepared.examples.held_out(run.model.config, prepared.room)
+        validation = Validation(recipe, recipe.validation, held_out, prepared.writer, tokenizer, accelerator)
+    stream = _stream(prepared, recipe, accelerator)
     with Progress(out, recipe.steps, run.step, speaks=accelerator.is_main_process) as progress:
-        for remark in mixture.remarks:
+        for remark in prepared.mixture.remarks:
             progress.note(remark)
         while run.step < recipe.steps:
             parts = list(islice(stream, recipe.accumulate))
@@ -161,20 +91,18 @@ def _optimise(
                 checkpoints.save(run)
 
 
-def _stream(
-    run: Run, recipe: Recipe, mixture: Mixture, writer: ExampleWriter, pad: int, accelerator: Accelerator
-) -> Iterator[Batch]:
+def _stream(prepared: Prepared, recipe: Recipe, accelerator: Accelerator) -> Iterator[Batch]:
     """This process's parts of the steps that are left.
 
     Raises:
         UsageError: if a photograph or record can't be used; names it.
     """
     stream = batches(
-        mixture,
-        writer,
-        pad=pad,
+        prepared.mixture,
+        prepared.writer,
+        pad=prepared.start.tokenizer.pad,
         batch_size=part_size(recipe, accelerator),
-        first=run.step * recipe.accumulate,
+        first=prepared.run.step * recipe.accumulate,
         last=recipe.steps * recipe.accumulate,
         workers=recipe.workers,
         rank=accelerator.process_index,

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from engine.errors import UsageError
-from engine.model.tokenizers.base import TextTokenizer
+from engine.model.tokenizers.base import TextTokenizer, own_token
 from engine.model.tokenizers.bpe import BpeTokenizer
 from engine.model.tokenizers.sentencepiece import ADDED, SentencePieceTokenizer
 
-__all__ = ["FILES", "BpeTokenizer", "SentencePieceTokenizer", "TextTokenizer", "open_tokenizer"]
+__all__ = ["FILES", "BpeTokenizer", "SentencePieceTokenizer", "TextTokenizer", "open_tokenizer", "own_token"]
 
 FILES = (BpeTokenizer.FILE, SentencePieceTokenizer.FILE, ADDED)
 """All names of a tokenizer's files."""

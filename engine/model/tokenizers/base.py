@@ -46,3 +46,9 @@ class TextTokenizer(Protocol):
     def save(self, folder: Path) -> None:
         """Write the tokenizer's files into `folder`."""
         ...
+
+
+def own_token(tokenizer: TextTokenizer, tag: str) -> int | None:
+    """The id of a tag, or None where it is spelt with several tokens; decoding makes no tag of those."""
+    ids = tokenizer.encode(tag)
+    return ids[0] if len(ids) == 1 else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
@@ -30,19 +31,21 @@ def _places(of: TextTokenizer, text: str, words: str) -> list[int]:
     return [start + at for at, token in enumerate(wanted) if of.decode([token]).strip()]
 
 
-def test_a_phrase_has_the_mean_of_its_words() -> None:
+def test_a_phrase_is_as_likely_as_all_of_its_words() -> None:
     bpe = tokenizer()
     found = _scores(bpe, ANSWER)
     assert list(found) == ["a dog", "two cats"]
     for words, score in found.items():
         places = _places(bpe, ANSWER, words)
-        assert len(places) > 1 and score == pytest.approx(sum(places) / len(places) / 100, abs=1e-4)
+        assert len(places) > 1 and score == pytest.approx(math.prod(place / 100 for place in places), abs=1e-4)
 
 
 def test_a_token_without_a_probability_is_left_out() -> None:
     bpe = tokenizer()
     first, *others = _places(bpe, ANSWER, "two cats")
-    assert _scores(bpe, ANSWER, first)["two cats"] == pytest.approx(sum(others) / len(others) / 100, abs=1e-4)
+    assert _scores(bpe, ANSWER, first)["two cats"] == pytest.approx(
+        math.prod(place / 100 for place in others), abs=1e-4
+    )
     assert _scores(bpe, ANSWER, first)["a dog"] == _scores(bpe, ANSWER)["a dog"]
 
 
@@ -56,7 +59,7 @@ def test_sentencepiece_and_a_model_without_phrase_tags() -> None:
     found = _scores(mglmm, ANSWER)
     for words in ("a dog", "two cats"):
         places = _places(mglmm, ANSWER, words)
-        assert found[words] == pytest.approx(sum(places) / len(places) / 100, abs=1e-4)
+        assert found[words] == pytest.approx(math.prod(place / 100 for place in places), abs=1e-4)
     lisa = SentencePieceTokenizer.load(PARITY / "lisa" / "ckpt")
     assert _scores(lisa, "Sure, it is [SEG].") == {"": None}
     # These spell the tags of phrases with ordinary tokens, and decoding makes none of them.

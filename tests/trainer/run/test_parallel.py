@@ -34,16 +34,16 @@ def _process(rank: int, recipe: Path, out: Path) -> None:
         return losses
 
     optimizer_step.Stepper.step = noting  # type: ignore[method-assign]
-    share = loop.share
-    runs: list[Any] = []
+    prepare = loop.prepare
+    made: list[Any] = []
 
     def kept(*args: Any) -> Any:
-        runs.append(share(*args))
-        return runs[-1]
+        made.append(prepare(*args))
+        return made[-1]
 
-    loop.share = kept  # type: ignore[assignment]
+    loop.prepare = kept  # type: ignore[assignment]
     loop.train(recipe, out)
-    weights = runs[0].plain.state_dict()
+    weights = made[0].run.plain.state_dict()
     torch.save({"gradients": gradients, "weights": weights}, out / f"rank{rank}.pt")
 
 

@@ -27,6 +27,10 @@ __all__ = ["Conversation", "conversations", "reference", "reference_labels"]
 
 _UNIQUE = frozenset({"sky", "road", "pavement", "street"})  # no one asks for all of these
 
+_ANY_ORDER = 0.25
+"""How often an answer about a scene without canonical order names things in any order, so that what it has named is
+told from its words, and not from how far it has come."""
+
 _Maker = Callable[[View, np.random.Generator], Conversation | None]
 
 
@@ -70,6 +74,8 @@ def _wording(rng: np.random.Generator) -> int:
 
 
 def _panoptic(view: View, rng: np.random.Generator) -> Conversation | None:
+    if not view.kind.order and rng.random() < _ANY_ORDER:
+        view = view.reordered(rng)
     return panoptic(view, _wording(rng))
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
+from typing import Self
 
 import numpy as np
 
@@ -13,6 +15,10 @@ from trainer.data.scene import Scene
 class View:
     """Lazy measurements of one scene; nothing in it is random.
 
+    Args:
+        scene: what is looked at.
+        labels: their order, if not the canonical one.
+
     Attributes:
         scene: what is looked at.
         kind: how such photographs are spoken of.
@@ -20,7 +26,7 @@ class View:
         stuff: those that have no shape of their own.
     """
 
-    def __init__(self, scene: Scene) -> None:
+    def __init__(self, scene: Scene, labels: Sequence[str] | None = None) -> None:
         self.scene, self.kind = scene, KINDS[scene.kind]
         self.stuff = frozenset(thing.label for thing in scene.things if thing.stuff)
         self.height, self.width = scene.image.shape[:2]
@@ -37,7 +43,7 @@ class View:
         }
         self._shares = {label: self.share_of(mask) for label, mask in self._unions.items()}
         self._colours: dict[str, str] = {}
-        self.labels = tuple(sorted(self._members, key=self._rank))
+        self.labels = tuple(sorted(self._members, key=self._rank)) if labels is None else tuple(labels)
 
     @cached_property
     def traces(self) -> frozenset[str]:
@@ -54,6 +60,10 @@ class View:
         """`H x W`: all that is annotated; in the fashion set that is the person with all that is worn."""
         masks = list(self._unions.values())
         return np.logical_or.reduce(masks) if masks else np.zeros((self.height, self.width), bool)
+
+    def reordered(self, rng: np.random.Generator) -> Self:
+        """The same scene with its labels in any order."""
+        return type(self)(self.scene, rng.permutation(np.array(self.labels, dtype=object)).tolist())
 
     def members(self, label: str) -> tuple[np.ndarray, ...]:
         """The label's masks, left to right; one for a class-level set."""

@@ -37,6 +37,7 @@ class Objects(SceneKind):
         5,
     )
     smallest = MIN_CLASS_SHARE
+    least_crop = 0.5
     pasted = True
     apart = True
     denied: ClassVar[Mapping[str, float]] = COCO
