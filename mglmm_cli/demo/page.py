@@ -13,6 +13,7 @@ from typing import Any
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 
 import gradio as gr
+import numpy as np
 
 from engine.errors import MglmmError
 from exporters.panel import PALETTE, colour_of
@@ -92,7 +93,8 @@ def _show(look: Look) -> _Shown:
     segcap = look.steps[-1].segcap
     colours = {label: _COLOURS.get(label.partition(" ")[0], "#888888") for _, label in masks}
     cut = "The answer was cut at the length limit." if segcap.truncated else ""
-    return look, gr.AnnotatedImage((seen, masks), color_map=colours), pieces(segcap), look.trail, cut
+    marked: list[tuple[np.ndarray | tuple[int, int, int, int], str]] = list(masks)
+    return look, gr.AnnotatedImage((seen, marked), color_map=colours), pieces(segcap), look.trail, cut
 
 
 def _unchanged(message: str) -> _Shown:
