@@ -45,7 +45,8 @@ def report(out: Path, output: Path | None, others: tuple[Path, ...], photos: Pat
     with ExitStack() as stack:
         indexes = [_open(folder, stack) for folder in (out, *others)]
         written = write(indexes, [out, *others], output or out / REPORT, photos)
-    click.echo(f"mglmm: {written.photographs} photographs; wrote {clean(str(written.index))}", err=True)
+    plural = "" if written.photographs == 1 else "s"
+    click.echo(f"mglmm: {written.photographs} photograph{plural}; wrote {clean(str(written.index))}", err=True)
     return Exit.DONE
 
 

@@ -56,11 +56,11 @@ def _speed(index: Index) -> tuple[tuple[float, float], ...]:
 def _notes(index: Index) -> list[str]:
     notes = []
     if not index.finished:
-        notes.append(f"the run is not finished: {index.done + index.failed} photographs are here so far")
+        notes.append(f"the run is not finished; photographs so far: {index.done + index.failed}")
     if index.damaged:
         notes.append(
-            f"{len(index.damaged)} lines of its journal are damaged, the first is {index.damaged[0]}: "
-            "their photographs are missing here; the command that made it does them again"
+            f"damaged lines of its journal: {len(index.damaged)}, the first is line {index.damaged[0]}; "
+            "their photographs are missing here, and the command that made it does them again"
         )
     if index.unknown:
         notes.append(index.left_aside)

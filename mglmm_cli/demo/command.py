@@ -38,6 +38,8 @@ def demo(models: tuple[str, ...], precision: str, device: str, host: str, port: 
     The page is served by this program, at this machine only unless --host says otherwise. Ctrl-C ends it. Photographs
     are kept in a temporary folder while it runs, an hour at most.
     """
+    if not host.strip():
+        raise click.UsageError("--host is empty: 127.0.0.1 is this machine only, 0.0.0.0 lets others in")
     if find_spec("gradio") is None:
         raise UsageError("the demo needs Gradio: pip install 'mglmm[demo]'")
     _require_port(host, port)

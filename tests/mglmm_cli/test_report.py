@@ -56,7 +56,7 @@ def test_an_unfinished_run_and_another_beside_it(folder: Path) -> None:
     made.write_journal(folder / "other", [made.scene("a.png", 0.3)], finished=False)
     code, said = run(folder, "out", "--with", "other", "-o", "page")
     assert code == 0
-    assert said.splitlines()[0] == "mglmm: other: the run is not finished: 1 photographs are here so far"
+    assert said.splitlines()[0] == "mglmm: other: the run is not finished; photographs so far: 1"
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ const main = (() => {
     if (name === "photograph") photograph.show(Number(number));
     else if (name === "statistics") { statistics.show(); dom.byId("statistics").focus(); }
     else {
-      gallery.draw(true);
+      apply(); // what was marked meanwhile may change what is shown
       if (photograph.number() >= 0 && gallery.place(photograph.number()) >= 0) { scrollTo(0, scrolled); gallery.remember(photograph.number()); gallery.focus(gallery.current()); }
     }
   }

@@ -8,7 +8,6 @@ const photograph = (() => {
   /** Show a photograph. */
   async function show(next) {
     const mine = ++turn;
-    if (next === number && whole) return;
     number = next;
     whole = null;
     let found;

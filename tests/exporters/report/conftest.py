@@ -1,4 +1,4 @@
-"""A browser, and pages in it that nothing may leave."""
+"""Pages that nothing may leave."""
 
 from __future__ import annotations
 
@@ -11,12 +11,6 @@ from playwright.sync_api import Browser, Page
 from tests import browser as browsers
 
 Open = Callable[..., Page]
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    with browsers.opened() as browser:
-        yield browser
 
 
 @pytest.fixture

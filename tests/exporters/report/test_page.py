@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from engine.masks import rle
-from engine.records import Failure
+from engine.records import Failure, Parent, PhotoRecord
 from exporters.report.verdicts import read_verdicts
 from tests.exporters.report import made
 from tests.exporters.report.conftest import Open
@@ -319,6 +320,36 @@ def test_what_goes_wrong_is_shown(opened: Open, folder: Path) -> None:
     expect(page.locator(".caption .nothing")).to_have_text("zebra")
 
 
+def test_answers_that_lead_nowhere(opened: Open, tmp_path: Path) -> None:
+    """A photograph without an answer, and one whose only answer is about a mask of its own."""
+    record = made.scene("b.png")
+    circle = replace(record.segcaps[0], parent=Parent(0, 0))
+    entries = [PhotoRecord("a.png", made.WIDTH, made.HEIGHT), replace(record, segcaps=(circle,))]
+    made.report(tmp_path / "report", made.write_journal(tmp_path / "out", entries))
+    for number in range(2):
+        page = opened(tmp_path / "report", f"#/photograph/{number}")
+        expect(page.locator(".bar .title")).to_have_text("ab"[number] + ".png")
+        page.locator(".stage canvas").hover()
+        for key in ("t", "Backspace", "r", "Escape"):
+            page.keyboard.press(key)
+    expect(page.locator(".tile")).to_have_count(2)
+
+
+def test_marking_what_is_not_marked(opened: Open, folder: Path) -> None:
+    page = opened(folder)
+    page.locator("#only").select_option("unmarked")
+    page.locator(".tile a").first.click()
+    expect(page.locator(".bar .count")).to_contain_text("1 of 6")
+    page.keyboard.press("r")
+    # It goes on in the same order, and what is marked is gone on the way back.
+    page.keyboard.press("j")
+    expect(page.locator(".bar .count")).to_contain_text("2 of 6")
+    page.keyboard.press("g")
+    expect(page.locator("#found")).to_have_text("5 photographs, 15 masks")
+    page.locator(".tile a").first.click()
+    expect(page.locator(".bar .count")).to_contain_text("1 of 5")
+
+
 @pytest.mark.parametrize("where", ["", "#/photograph/0", "#/photograph/3", "#/photograph/5", "#/statistics"])
 def test_a_phone(opened: Open, folder: Path, where: str) -> None:
     page = opened(folder, where, width=360, height=740, touch=True)
@@ -386,7 +417,7 @@ def test_runs_stand_side_by_side(opened: Open, two: Path) -> None:
     expect(page.locator(".side h2")).to_have_text(["first", "<b>second<b>"])
     expect(page.locator("#notes p")).to_have_text(
         [
-            "<b>second<b>: the run is not finished: 2 photographs are here so far",
+            "<b>second<b>: the run is not finished; photographs so far: 2",
             "20 of 20 photographs were not where they had been when this page was made: their masks are shown on grey. "
             "mglmm report --photos DIR says where they lie.",
         ]

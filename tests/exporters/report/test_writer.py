@@ -124,7 +124,7 @@ def test_a_run_that_is_not_finished_says_so(tmp_path: Path) -> None:
         file.write(b'{"crc":"00000000","torn')
     made.report(tmp_path / "report", out)
     assert shard(tmp_path / "report", "overview")["runs"][0]["notes"] == [
-        "the run is not finished: 1 photographs are here so far"
+        "the run is not finished; photographs so far: 1"
     ]
 
 
@@ -136,7 +136,7 @@ def test_damaged_lines_are_told_and_the_others_shown(tmp_path: Path) -> None:
     made.report(tmp_path / "report", out)
     assert [row[0] for row in shard(tmp_path / "report", "list")] == ["b.jpg"]
     assert (
-        "1 lines of its journal are damaged, the first is 2"
+        "damaged lines of its journal: 1, the first is line 2; "
         in shard(tmp_path / "report", "overview")["runs"][0]["notes"][0]
     )
 

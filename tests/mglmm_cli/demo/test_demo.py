@@ -40,12 +40,6 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     assert "Traceback" not in running.errors
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with browsers.opened() as browser:
-        yield browser
-
-
 @pytest.fixture
 def page(browser: Browser, address: str) -> Iterator[Page]:
     context = browser.new_context()
@@ -123,6 +117,15 @@ def test_files_that_are_no_photographs(page: Page, tmp_path: Path) -> None:
     page.locator("#file").get_by_label("Clear").or_(page.locator("#file [aria-label='Remove this file']")).first.click()
     drop(page, EXAMPLES / "coffee.jpg")
     trail(page, "The whole scene")
+    said(page, "")
+
+
+def test_a_file_that_is_too_large_is_refused_at_the_door(page: Page, tmp_path: Path) -> None:
+    large = tmp_path / "large.jpg"
+    with large.open("wb") as file:
+        file.truncate(101_000_000)
+    drop(page, large)
+    expect(page.locator("[data-testid=toast-body]")).to_contain_text("File size exceeds the maximum allowed size")
     said(page, "")
 
 
