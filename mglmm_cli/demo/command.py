@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 from importlib.util import find_spec
+from tempfile import TemporaryDirectory
 
 import click
 
@@ -36,7 +38,7 @@ def demo(models: tuple[str, ...], precision: str, device: str, host: str, port: 
     """Look at a photograph in the browser: drop it, ask, and click a phrase to go into what it names.
 
     The page is served by this program, at this machine only unless --host says otherwise. Ctrl-C ends it. Photographs
-    are kept in a temporary folder while it runs, an hour at most.
+    lie in a temporary folder, an hour at most, and are gone when it ends.
     """
     if not host.strip():
         raise click.UsageError("--host is empty: 127.0.0.1 is this machine only, 0.0.0.0 lets others in")
@@ -48,6 +50,13 @@ def demo(models: tuple[str, ...], precision: str, device: str, host: str, port: 
     for model in models:
         find(model)  # what is not there is said now, not when it is chosen
 
+    with TemporaryDirectory(prefix="mglmm-demo-") as uploads:
+        os.environ["GRADIO_TEMP_DIR"] = uploads  # or they lie where everybody may look, and stay
+        return _serve(models, precision, device, host, port, share)
+
+
+def _serve(models: tuple[str, ...], precision: str, device: str, host: str, port: int, share: bool) -> Exit | None:
+    """Serve the page until a signal comes; its exit code."""
     from mglmm_cli.demo.asking import Models
     from mglmm_cli.demo.page import THEME, UPLOAD, build
     from mglmm_cli.stopping import Stopping

@@ -20,7 +20,7 @@ from exporters.panel import PALETTE, colour_of
 from mglmm_cli.demo.asking import Kind, Look, Models, Step, into, numbered, options_of, picture, pieces
 
 UPLOAD = "100mb"
-"""The largest file that is taken."""
+"""The largest file that is taken; Gradio counts by 1024."""
 WORDS = 2000
 """Longest instruction, in characters."""
 _KEPT = 3600
