@@ -1,0 +1,39 @@
+"""The benchmark of the report: a run made of another one, and what is read off the browser."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks import report
+from engine.journal import Index
+from tests import browser as browsers
+from tests.exporters.report import made
+
+
+def test_a_run_is_repeated_and_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    browsers.find()
+    out = made.write_journal(tmp_path / "out", [made.scene("a.png"), made.scene("person.png")])
+    made.write_photographs(tmp_path, 2)
+    index = Index(out / "journal.jsonl")
+    report.write_run(index, tmp_path / "run", 7)
+    index.close()
+    index = Index(tmp_path / "run" / "journal.jsonl")
+    names = [value["file_name"] for value in index.photographs()]
+    index.close()
+    assert names[:2] == ["000000-a.png", "000001-person.png"] and len(names) == len(set(names)) == 7
+    assert made.report(tmp_path / "report", tmp_path / "run").unseen == 0
+    monkeypatch.setattr(report, "OPENED", 2)
+    monkeypatch.setattr(report, "WALKED", 3)
+    found = report.measure_page(tmp_path / "report")
+    assert list(found) == [
+        "open_first_s",
+        "open_whole_s",
+        "heap_open_mb",
+        "renderer_open_mb",
+        "heap_walked_mb",
+        "renderer_walked_mb",
+        "search_s",
+    ]
+    assert all(value > 0 for value in found.values())
