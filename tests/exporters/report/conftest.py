@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page
 
+from engine.records import Failure
 from tests import browser as browsers
+from tests.exporters.report import made
 
 Open = Callable[..., Page]
 
@@ -35,3 +37,20 @@ def opened(browser: Browser) -> Iterator[Open]:
         assert watched.said == []
         assert watched.asked
         assert all(url.startswith((folder.as_uri(), f"blob:{folder.as_uri()[:7]}")) for url in watched.asked)
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report of two scenes, an odd and a hostile photograph, a scene with a hostile name, and a failure."""
+    root = tmp_path_factory.mktemp("report")
+    entries = [
+        made.scene(made.NAMES[0]),
+        made.scene(made.NAMES[1], 0.4),
+        made.odd(made.NAMES[2]),
+        made.hostile(made.NAMES[3]),
+        made.scene(made.NAMES[4]),
+    ]
+    out = made.write_journal(root / "out", [*entries, Failure("broken.jpg", "decode", f"cut off {made.HOSTILE}")])
+    made.write_photographs(root, 5)
+    made.report(root / "report", out)
+    return root / "report"

@@ -22,6 +22,9 @@ INFO = RunInfo("mglmm 1.0", "nano", "ab12" * 16, {"granularity": "both"}, "2026-
 HOSTILE = '<img src=x onerror="document.body.dataset.hacked=1"><script>document.body.dataset.hacked=1</script>'
 BACKWARDS = "\u202eexe.gpj\u202c \u2067a\u2069"
 
+NAMES = ("a/man.jpg", "b.jpg", "odd.jpg", "hostile.jpg", f"{HOSTILE.replace('/', '_')}.jpg")
+"""Of the photographs of the report that most tests look at, but for one that failed."""
+
 
 def block(top: int, left: int, height: int, width: int, *, frame: tuple[int, int] = (HEIGHT, WIDTH)) -> np.ndarray:
     pixels = np.zeros(frame, bool)
