@@ -9,7 +9,10 @@ const mglmm = (() => {
   const waiting = new Map();
 
   function take(kind, number, value) {
-    if (kind === "overview") { data.overview = value; return; }
+    if (kind === "overview") {
+      data.overview = value;
+      return;
+    }
     const key = `${kind}-${number}`;
     const wait = waiting.get(key);
     if (wait) wait.value = value;
@@ -27,7 +30,8 @@ const mglmm = (() => {
       const end = (error) => {
         script.remove();
         waiting.delete(key);
-        if (error) reject(error); else resolve(entry.value);
+        if (error) reject(error);
+        else resolve(entry.value);
       };
       script.onload = () => end(entry.value === undefined ? new Error(`data/${key}.js is damaged`) : null);
       script.onerror = () => end(new Error(`data/${key}.js is missing: was the whole folder copied?`));
@@ -46,7 +50,8 @@ const mglmm = (() => {
 
   /** All of one photograph. */
   data.photograph = async (number) => {
-    const size = data.overview.sizes.photographs, shard = Math.floor(number / size);
+    const size = data.overview.sizes.photographs,
+      shard = Math.floor(number / size);
     const found = shards.get(shard) ?? data.load("photographs", shard);
     shards.delete(shard);
     shards.set(shard, found);
@@ -63,23 +68,32 @@ const mglmm = (() => {
   data.kept = () => shards.size;
 
   // Bits, as exporters/report/forms.py sets them.
-  data.FAILED = 1; data.TRUNCATED = 2; data.UNSEEN = 4;
-  data.EMPTY = 1; data.AGAIN = 2;
-  data.SCORES = 1000; data.AREAS = 1e6;
+  data.FAILED = 1;
+  data.TRUNCATED = 2;
+  data.UNSEEN = 4;
+  data.EMPTY = 1;
+  data.AGAIN = 2;
+  data.SCORES = 1000;
+  data.AREAS = 1e6;
 
   /** Load the list; `step` is called with the number of photographs that are there so far. */
   data.loadList = async (step) => {
     const { photographs, masks, sizes } = data.overview;
-    const list = data.list = {
+    const list = (data.list = {
       count: 0,
-      names: [], notes: [],
+      names: [],
+      notes: [],
       bits: new Uint8Array(photographs),
-      width: new Uint16Array(photographs), height: new Uint16Array(photographs),
+      width: new Uint16Array(photographs),
+      height: new Uint16Array(photographs),
       first: new Uint32Array(photographs + 1), // of its masks, in the columns below
-      run: new Uint8Array(masks), category: new Uint32Array(masks),
-      score: new Int16Array(masks), nameScore: new Int16Array(masks),
-      area: new Uint32Array(masks), maskBits: new Uint8Array(masks),
-    };
+      run: new Uint8Array(masks),
+      category: new Uint32Array(masks),
+      score: new Int16Array(masks),
+      nameScore: new Int16Array(masks),
+      area: new Uint32Array(masks),
+      maskBits: new Uint8Array(masks),
+    });
     const columns = [list.run, list.category, list.score, list.nameScore, list.area, list.maskBits];
     let at = 0;
     for (let shard = 0; shard * sizes.list < photographs; shard++) {

@@ -18,7 +18,8 @@ const dom = (() => {
     for (const [key, value] of Object.entries(attributes)) {
       if (value === false || value === null || value === undefined) continue;
       if (typeof value === "function") element.addEventListener(key, value);
-      else if (key === "style") element.style.cssText = value; // the attribute is what the page's policy refuses
+      else if (key === "style")
+        element.style.cssText = value; // the attribute is what the page's policy refuses
       else element.setAttribute(key, value === true ? "" : value);
     }
     element.append(...children.filter((child) => child !== null && child !== undefined));

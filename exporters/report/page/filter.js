@@ -13,12 +13,13 @@ const filter = (() => {
     const { list } = data;
     const range = (column, from, to, parts, shares = 1) => {
       if (wanted[from] === "" && wanted[to] === "") return null;
-      const least = wanted[from] === "" ? -Infinity : Math.round(Number(wanted[from]) * parts / shares);
-      const most = wanted[to] === "" ? Infinity : Math.round(Number(wanted[to]) * parts / shares);
+      const least = wanted[from] === "" ? -Infinity : Math.round((Number(wanted[from]) * parts) / shares);
+      const most = wanted[to] === "" ? Infinity : Math.round((Number(wanted[to]) * parts) / shares);
       // -1 stands for a score that nobody knows.
       return (at) => column[at] >= 0 && column[at] >= least && column[at] <= most;
     };
-    const category = wanted.category === "" ? -1 : Number(wanted.category), run = wanted.run === "" ? -1 : Number(wanted.run);
+    const category = wanted.category === "" ? -1 : Number(wanted.category),
+      run = wanted.run === "" ? -1 : Number(wanted.run);
     const tests = [
       run < 0 ? null : (at) => list.run[at] === run,
       category < 0 ? null : (at) => list.category[at] === category,
@@ -36,11 +37,17 @@ const filter = (() => {
     const { list } = data;
     const marked = (number) => verdicts.of(list.names[number]);
     switch (wanted.only) {
-      case "truncated": return (number) => (list.bits[number] & data.TRUNCATED) !== 0;
-      case "failed": return (number) => (list.bits[number] & data.FAILED) !== 0;
-      case "right": case "wrong": return (number) => marked(number).some((mark) => mark.verdict === wanted.only);
-      case "unmarked": return (number) => !marked(number).some((mark) => mark.verdict);
-      default: return null;
+      case "truncated":
+        return (number) => (list.bits[number] & data.TRUNCATED) !== 0;
+      case "failed":
+        return (number) => (list.bits[number] & data.FAILED) !== 0;
+      case "right":
+      case "wrong":
+        return (number) => marked(number).some((mark) => mark.verdict === wanted.only);
+      case "unmarked":
+        return (number) => !marked(number).some((mark) => mark.verdict);
+      default:
+        return null;
     }
   }
 
@@ -49,7 +56,8 @@ const filter = (() => {
     const { list } = data;
     const keys = new Float64Array(list.count);
     for (let number = 0; number < list.count; number++) {
-      let least = Infinity, masks = 0;
+      let least = Infinity,
+        masks = 0;
       for (let at = list.first[number]; at < list.first[number + 1]; at++) {
         if (test && !test(at)) continue;
         masks++;
@@ -65,7 +73,8 @@ const filter = (() => {
   /** What matches: numbers of photographs in their order, and how many masks. `searched` is a set of photographs, or null. */
   function match(wanted, searched) {
     const { list } = data;
-    const test = maskTest(wanted), whole = photographTest(wanted);
+    const test = maskTest(wanted),
+      whole = photographTest(wanted);
     const found = [];
     let masks = 0;
     for (let number = 0; number < list.count; number++) {

@@ -7,7 +7,9 @@ const masks = (() => {
   function runs(counts) {
     const found = [];
     for (let at = 0; at < counts.length;) {
-      let value = 0, shift = 0, group;
+      let value = 0,
+        shift = 0,
+        group;
       do {
         group = counts.charCodeAt(at++) - 48;
         value |= (group & 31) << shift;
@@ -22,10 +24,12 @@ const masks = (() => {
 
   /** Write `value` where a mask has pixels. */
   function fill(target, counts, height, width, value) {
-    let at = 0, inside = false;
+    let at = 0,
+      inside = false;
     for (const run of runs(counts)) {
       if (inside) {
-        for (let pixel = at; pixel < at + run; pixel++) target[(pixel % height) * width + Math.floor(pixel / height)] = value;
+        for (let pixel = at; pixel < at + run; pixel++)
+          target[(pixel % height) * width + Math.floor(pixel / height)] = value;
       }
       at += run;
       inside = !inside;
@@ -55,11 +59,19 @@ const masks = (() => {
     for (let y = 0, at = 0; y < height; y++) {
       for (let x = 0; x < width; x++, at++) {
         const mask = tops[at];
-        if (mask < 0) { out[4 * at + 3] = 0; continue; }
-        const edge = (x + 1 < width && tops[at + 1] !== mask) || (x > 0 && tops[at - 1] !== mask)
-          || (y + 1 < height && tops[at + width] !== mask) || (y > 0 && tops[at - width] !== mask);
+        if (mask < 0) {
+          out[4 * at + 3] = 0;
+          continue;
+        }
+        const edge =
+          (x + 1 < width && tops[at + 1] !== mask) ||
+          (x > 0 && tops[at - 1] !== mask) ||
+          (y + 1 < height && tops[at + width] !== mask) ||
+          (y > 0 && tops[at - width] !== mask);
         const [red, green, blue] = colours[mask];
-        out[4 * at] = red; out[4 * at + 1] = green; out[4 * at + 2] = blue;
+        out[4 * at] = red;
+        out[4 * at + 1] = green;
+        out[4 * at + 2] = blue;
         out[4 * at + 3] = bright.has(mask) ? (edge ? 255 : 165) : some ? (edge ? 70 : 25) : edge ? 255 : 105;
       }
     }

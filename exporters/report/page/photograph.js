@@ -2,7 +2,12 @@
 // One photograph, large: a side for each run, and what is marked of the first one.
 
 const photograph = (() => {
-  let number = -1, whole = null, sides = [], target = null, words = "", turn = 0;
+  let number = -1,
+    whole = null,
+    sides = [],
+    target = null,
+    words = "",
+    turn = 0;
   const view = () => dom.byId("photograph");
 
   /** Show a photograph. */
@@ -21,20 +26,52 @@ const photograph = (() => {
     whole = found;
     target = null;
     words = "";
-    sides = data.overview.runs.map((run, at) => answers.build(number, whole, at, { selected: (chosen, text) => { if (at === 0) choose(chosen, text); } }));
-    const name = data.list.names[number], note = data.list.notes[number];
-    const place = gallery.place(number), count = gallery.count();
+    sides = data.overview.runs.map((run, at) =>
+      answers.build(number, whole, at, {
+        selected: (chosen, text) => {
+          if (at === 0) choose(chosen, text);
+        },
+      }),
+    );
+    const name = data.list.names[number],
+      note = data.list.notes[number];
+    const place = gallery.place(number),
+      count = gallery.count();
     const beside = (step, label, sign) => {
       const other = gallery.beside(number, step);
-      return dom.el("a", { class: "step", href: other === null ? null : `#/photograph/${other}`, "aria-label": label, "aria-disabled": other === null ? "true" : null }, sign);
+      return dom.el(
+        "a",
+        {
+          class: "step",
+          href: other === null ? null : `#/photograph/${other}`,
+          "aria-label": label,
+          "aria-disabled": other === null ? "true" : null,
+        },
+        sign,
+      );
     };
     view().replaceChildren(
-      dom.el("div", { class: "bar" },
-        dom.el("a", { href: "#/", class: "step", "aria-label": "Back to the photographs" }, "▦"), beside(-1, "Previous", "‹"), beside(1, "Next", "›"),
-        dom.el("span", { class: "title" }, dom.foreign(name)), note ? dom.el("span", { class: "note" }, dom.foreign(note)) : null,
-        dom.el("span", { class: "count" }, `${whole.full[0]} × ${whole.full[1]}${place < 0 ? "" : ` · ${place + 1} of ${count}`}`)),
+      dom.el(
+        "div",
+        { class: "bar" },
+        dom.el("a", { href: "#/", class: "step", "aria-label": "Back to the photographs" }, "▦"),
+        beside(-1, "Previous", "‹"),
+        beside(1, "Next", "›"),
+        dom.el("span", { class: "title" }, dom.foreign(name)),
+        note ? dom.el("span", { class: "note" }, dom.foreign(note)) : null,
+        dom.el(
+          "span",
+          { class: "count" },
+          `${whole.full[0]} × ${whole.full[1]}${place < 0 ? "" : ` · ${place + 1} of ${count}`}`,
+        ),
+      ),
       marking(),
-      dom.el("div", { class: sides.length === 1 ? "sides single" : "sides", style: `--sides:${sides.length}` }, ...sides.map((side) => side.element)));
+      dom.el(
+        "div",
+        { class: sides.length === 1 ? "sides single" : "sides", style: `--sides:${sides.length}` },
+        ...sides.map((side) => side.element),
+      ),
+    );
     scrollTo(0, 0);
     view().focus({ preventScroll: true });
     // What comes next is likely to be next.
@@ -45,11 +82,22 @@ const photograph = (() => {
 
   function marking() {
     const mark = (verdict) => () => set({ verdict });
-    return dom.el("div", { class: "marking", role: "group", "aria-label": "Verdict" },
+    return dom.el(
+      "div",
+      { class: "marking", role: "group", "aria-label": "Verdict" },
       dom.el("span", { id: "about" }),
       dom.el("button", { type: "button", id: "right", "aria-pressed": "false", click: mark("right") }, "✓ right"),
       dom.el("button", { type: "button", id: "wrong", "aria-pressed": "false", click: mark("wrong") }, "✗ wrong"),
-      dom.el("input", { id: "note", type: "text", placeholder: "note", "aria-label": "Note", dir: "auto", maxlength: 2000, change: (event) => set({ note: event.target.value }) }));
+      dom.el("input", {
+        id: "note",
+        type: "text",
+        placeholder: "note",
+        "aria-label": "Note",
+        dir: "auto",
+        maxlength: 2000,
+        change: (event) => set({ note: event.target.value }),
+      }),
+    );
   }
 
   function choose(chosen, text) {
@@ -63,8 +111,13 @@ const photograph = (() => {
     const name = data.list.names[number];
     if (!target) return [{ file_name: name, annotation_id: null, segcap: null, seg: null, phrase: null }];
     const answer = sides[0].outcome.answers[target.segcap];
-    return target.segs.map((seg) => ({ file_name: name, annotation_id: answer.masks[seg].id, segcap: target.segcap, seg,
-      phrase: answer.phrases.find((phrase) => phrase.segs.includes(seg)).text }));
+    return target.segs.map((seg) => ({
+      file_name: name,
+      annotation_id: answer.masks[seg].id,
+      segcap: target.segcap,
+      seg,
+      phrase: answer.phrases.find((phrase) => phrase.segs.includes(seg)).text,
+    }));
   }
 
   /** Mark what is selected, or the photograph; the same verdict once more takes it away. */
@@ -78,7 +131,7 @@ const photograph = (() => {
   function refresh() {
     if (!whole || !dom.byId("about")) return;
     const marks = targets().map((one) => verdicts.get(one));
-    const verdict = marks.every((mark) => mark?.verdict === marks[0]?.verdict) ? marks[0]?.verdict ?? "" : "";
+    const verdict = marks.every((mark) => mark?.verdict === marks[0]?.verdict) ? (marks[0]?.verdict ?? "") : "";
     dom.byId("about").replaceChildren(target ? dom.foreign(words || "(no phrase)") : "The photograph", " is");
     for (const one of ["right", "wrong"]) dom.byId(one).setAttribute("aria-pressed", verdict === one);
     dom.byId("note").value = marks[0]?.note ?? "";
@@ -97,8 +150,9 @@ const photograph = (() => {
     else if (event.key === "n") dom.byId("note")?.focus();
     else if (event.key === "m") sides.forEach((side) => side.stage.toggle());
     else if (event.key === "t") sides[0]?.lead();
-    else if (event.key === "Backspace") { for (const side of sides) side.back(); }
-    else if (event.key === "Escape") {
+    else if (event.key === "Backspace") {
+      for (const side of sides) side.back();
+    } else if (event.key === "Escape") {
       if (!sides.map((side) => side.clear()).some(Boolean)) location.hash = "#/";
       else view().focus({ preventScroll: true });
     } else return false;

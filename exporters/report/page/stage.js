@@ -11,15 +11,35 @@ const stage = (() => {
   function build(number, whole, events) {
     const [width, height] = whole.frame;
     const canvas = dom.el("canvas", { width, height, "aria-hidden": "true" });
-    const picture = whole.unseen ? null : dom.el("img", { src: data.picture("photographs", number), alt: "The photograph", width, height });
-    const element = dom.el("div", { class: picture ? "stage" : "stage grey", style: `aspect-ratio:${width}/${height};--high:${height}px;--wide:${width}px` }, picture, canvas,
-      whole.unseen ? dom.el("p", { class: "unseen" }, "The photograph can't be shown: ", dom.foreign(whole.unseen)) : null);
+    const picture = whole.unseen
+      ? null
+      : dom.el("img", { src: data.picture("photographs", number), alt: "The photograph", width, height });
+    const element = dom.el(
+      "div",
+      {
+        class: picture ? "stage" : "stage grey",
+        style: `aspect-ratio:${width}/${height};--high:${height}px;--wide:${width}px`,
+      },
+      picture,
+      canvas,
+      whole.unseen
+        ? dom.el("p", { class: "unseen" }, "The photograph can't be shown: ", dom.foreign(whole.unseen))
+        : null,
+    );
     const context = canvas.getContext("2d");
     const image = context.createImageData(width, height);
-    let answer = null, tops = null, colours = NONE, lit = NONE, hidden = false, last = -1;
+    let answer = null,
+      tops = null,
+      colours = NONE,
+      lit = NONE,
+      hidden = false,
+      last = -1;
 
     function draw() {
-      if (!answer || hidden) { context.clearRect(0, 0, width, height); return; }
+      if (!answer || hidden) {
+        context.clearRect(0, 0, width, height);
+        return;
+      }
       // What is lit lies over all others.
       let over = tops;
       if (lit.length) {
@@ -33,12 +53,22 @@ const stage = (() => {
     function at(event) {
       if (!tops || hidden) return -1;
       const box = canvas.getBoundingClientRect();
-      const x = Math.floor((event.clientX - box.left) * width / box.width), y = Math.floor((event.clientY - box.top) * height / box.height);
+      const x = Math.floor(((event.clientX - box.left) * width) / box.width),
+        y = Math.floor(((event.clientY - box.top) * height) / box.height);
       return x >= 0 && y >= 0 && x < width && y < height ? tops[y * width + x] : -1;
     }
 
-    canvas.addEventListener("pointermove", (event) => { const seg = at(event); if (seg !== last) { last = seg; events.hover(seg); } });
-    canvas.addEventListener("pointerleave", () => { last = -1; events.hover(-1); });
+    canvas.addEventListener("pointermove", (event) => {
+      const seg = at(event);
+      if (seg !== last) {
+        last = seg;
+        events.hover(seg);
+      }
+    });
+    canvas.addEventListener("pointerleave", () => {
+      last = -1;
+      events.hover(-1);
+    });
     canvas.addEventListener("click", (event) => events.pick(at(event)));
     canvas.addEventListener("dblclick", (event) => events.into(at(event)));
 
@@ -60,7 +90,10 @@ const stage = (() => {
         draw();
       },
       /** Hide the masks, or show them again. */
-      toggle() { hidden = !hidden; draw(); },
+      toggle() {
+        hidden = !hidden;
+        draw();
+      },
       /** Which masks are lit, and which is on top of a pixel; tests look at it. */
       state: () => ({ lit: [...lit], top: (x, y) => tops[y * width + x] }),
     };

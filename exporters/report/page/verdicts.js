@@ -4,7 +4,8 @@
 const verdicts = (() => {
   const marks = new Map(); // photograph's name -> Map of place -> mark
   const listeners = [];
-  let saved = true, kept = true;
+  let saved = true,
+    kept = true;
 
   const place = (target) => (target.segcap === null ? "" : `${target.segcap}:${target.seg}`);
   const key = () => `mglmm-report-${data.overview.key}`;
@@ -24,38 +25,60 @@ const verdicts = (() => {
 
   function put(mark) {
     const of = marks.get(mark.file_name) ?? new Map();
-    if (mark.verdict || mark.note) of.set(place(mark), mark); else of.delete(place(mark));
-    if (of.size) marks.set(mark.file_name, of); else marks.delete(mark.file_name);
+    if (mark.verdict || mark.note) of.set(place(mark), mark);
+    else of.delete(place(mark));
+    if (of.size) marks.set(mark.file_name, of);
+    else marks.delete(mark.file_name);
   }
 
   const all = () => [...marks.values()].flatMap((of) => [...of.values()]);
 
   /** One line of JSON for each mark. */
   function lines() {
-    return all().map(({ file_name, annotation_id, segcap, seg, phrase, verdict, note }) =>
-      `${JSON.stringify({ file_name, annotation_id, segcap, seg, phrase, verdict: verdict || null, note })}\n`).join("");
+    return all()
+      .map(
+        ({ file_name, annotation_id, segcap, seg, phrase, verdict, note }) =>
+          `${JSON.stringify({ file_name, annotation_id, segcap, seg, phrase, verdict: verdict || null, note })}\n`,
+      )
+      .join("");
   }
 
   function keep() {
-    try { localStorage.setItem(key(), lines()); } catch { kept = false; }
+    try {
+      localStorage.setItem(key(), lines());
+    } catch {
+      kept = false;
+    }
   }
 
   /** What the browser kept of an earlier visit. */
   function recall() {
-    try { read(localStorage.getItem(key()) ?? ""); } catch { kept = false; }
+    try {
+      read(localStorage.getItem(key()) ?? "");
+    } catch {
+      kept = false;
+    }
     listeners.forEach((listener) => listener());
   }
 
   /** Take lines that were saved; says how many, and how many were none. */
   function read(text) {
-    let good = 0, bad = 0;
+    let good = 0,
+      bad = 0;
     for (const line of text.split("\n")) {
       if (!line.trim()) continue;
       let mark = null;
-      try { mark = JSON.parse(line); } catch { /* counted below */ }
+      try {
+        mark = JSON.parse(line);
+      } catch {
+        /* counted below */
+      }
       const whole = mark?.segcap === null && mark?.seg === null;
       const part = Number.isInteger(mark?.segcap) && Number.isInteger(mark?.seg);
-      if (typeof mark?.file_name !== "string" || !(whole || part) || !["right", "wrong", null].includes(mark.verdict)) { bad++; continue; }
+      if (typeof mark?.file_name !== "string" || !(whole || part) || !["right", "wrong", null].includes(mark.verdict)) {
+        bad++;
+        continue;
+      }
       put({ ...mark, verdict: mark.verdict ?? "", note: String(mark.note ?? "") });
       good++;
     }
@@ -83,7 +106,13 @@ const verdicts = (() => {
   }
 
   return {
-    get, set, lines, read, recall, save, load,
+    get,
+    set,
+    lines,
+    read,
+    recall,
+    save,
+    load,
     of: (name) => [...(marks.get(name)?.values() ?? [])],
     count: () => all().length,
     changed: (listener) => listeners.push(listener),
