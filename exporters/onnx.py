@@ -14,10 +14,6 @@ Outputs:
 
 from __future__ import annotations
 
-import logging
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -26,17 +22,16 @@ import torch
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
-from engine.atomic import replacing
-from engine.errors import MglmmError
 from engine.masks.decoder import IMAGE_INDEX, LOW_RES, PROMPTS, maps_of
-from engine.model.checkpoint import DECODER, load_mask_head
+from engine.model.checkpoint import CONFIG, DECODER, HEAD, load_part, read_config
 from engine.model.config import ModelConfig
 from engine.model.embedding import ImageEmbedding
 from engine.model.manifest import add_to_manifest
 from engine.model.mask_head import MaskHead
+from engine.model.mglmm import build_mask_head
+from exporters.graph import graph_of, write_graph
 
 INNER_SIZE, OUTPUT_SIZE, MASKS = "inner_size", "output_size", "masks"
-_OPSET = 20
 
 
 def export(folder: Path, path: Path | None = None) -> Path:
@@ -54,15 +49,12 @@ def export(folder: Path, path: Path | None = None) -> Path:
         UsageError: if the folder holds no model, or `path` is a device, a pipe or the like.
     """
     target = path or folder / DECODER
-    config, head = load_mask_head(folder)
+    config = read_config(folder / CONFIG)
+    head = load_part(folder, HEAD, build_mask_head)
     graph = _with_resize(_decoder_graph(config, head), config.pixel_encoder.image_size)
     graph.doc_string = f"mask decoder of the mglmm model {config.name}"
     onnx.checker.check_model(graph, full_check=True)
-    try:
-        with replacing(target) as file:
-            onnx.save_model(graph, file)
-    except OSError as error:
-        raise MglmmError(f"{target}: can't be written: {error.strerror}") from error
+    write_graph(graph, target)
     if path is None:
         add_to_manifest(folder, target)
     return target
@@ -82,26 +74,13 @@ class _Flat(nn.Module):
 def _decoder_graph(config: ModelConfig, head: MaskHead) -> ModelProto:
     images, masks = torch.export.Dim("images"), torch.export.Dim("masks")
     maps = maps_of(config)
-    prompts, index = torch.zeros(3, config.mask_decoder.dim), torch.tensor([0, 1, 1])
-    with _quiet():
-        program = torch.onnx.export(
-            _Flat(head),
-            (prompts, index, *(torch.zeros(2, *shape) for shape in maps.values())),
-            dynamo=True,
-            opset_version=_OPSET,
-            input_names=[PROMPTS, IMAGE_INDEX, *maps],
-            output_names=[LOW_RES],
-            dynamic_shapes={"prompts": {0: masks}, "image_index": {0: masks}, "maps": tuple({0: images} for _ in maps)},
-            verbose=False,
-        )
-    assert program is not None
-    model = program.model_proto
-    # The exporter notes source lines of the machine that it ran on.
-    for entry in (model, model.graph, *model.graph.node, *model.graph.input, *model.graph.output):
-        del entry.metadata_props[:]
-        entry.doc_string = ""
-    del model.graph.value_info[:]
-    return model
+    inputs = {
+        PROMPTS: torch.zeros(3, config.mask_decoder.dim),
+        IMAGE_INDEX: torch.tensor([0, 1, 1]),
+        **{name: torch.zeros(2, *shape) for name, shape in maps.items()},
+    }
+    dynamic = {"prompts": {0: masks}, "image_index": {0: masks}, "maps": tuple({0: images} for _ in maps)}
+    return graph_of(_Flat(head), inputs, [LOW_RES], dynamic)
 
 
 def _with_resize(model: ModelProto, side: int) -> ModelProto:
@@ -138,17 +117,3 @@ def _resize(source: str, size: str, result: str) -> list[NodeProto]:
             coordinate_transformation_mode="pytorch_half_pixel",
         ),
     ]
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """The exporter warns about torch's own internals."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)

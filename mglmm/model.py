@@ -13,9 +13,9 @@ from engine.errors import PhotographError, UsageError
 from engine.images.decode import MAX_PIXELS
 from engine.images.sources import InMemory, Source
 from engine.masks.decoder import Backend
-from engine.masks.onnx_runtime import conflict
 from engine.model import checkpoint
 from engine.model.checkpoint import Checkpoint
+from engine.model.onnx_runtime import conflict
 from engine.model.precision import Precision
 from engine.pipeline.pipeline import Options, Pipeline, Wanted
 from engine.records import Failure as FailureRecord

@@ -36,12 +36,12 @@ def convert(source: str, out: Path, vision_tower: str | None, sam: Path | None, 
     SRC is a folder or a name on the Hugging Face Hub. A LLaVA with --sam becomes an MGLMM that is yet to be trained.
     """
     from engine.convert.convert import convert as run
-    from exporters.onnx import export
+    from exporters.parts import export_parts
     from mglmm_cli.bar import bar
 
     with bar("B", scaled=True) as advance:
         report = run(source, out, vision_tower=vision_tower, sam=sam, family=family, advance=advance)
     for line in report.lines():
         click.echo(line, err=True)
-    export(out)
+    export_parts(out)
     click.echo(f"wrote {out}", err=True)

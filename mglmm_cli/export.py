@@ -20,14 +20,16 @@ export = LazyGroup(
 @click.argument("model", metavar="MODEL")
 @click.argument("out", metavar="[OUT.onnx]", required=False, type=FilePath(dir_okay=False))
 def onnx(model: str, out: Path | None) -> None:
-    """Write the mask decoder of MODEL (a name or a folder) to OUT.onnx, or into the model's folder.
+    """Write the mask decoder of MODEL (a name or a folder) to OUT.onnx, or all that ONNX Runtime runs into its folder.
 
     The number of prompts and the output size are dynamic.
     """
     from engine.model.sources import find
     from exporters.onnx import export as write
+    from exporters.parts import export_parts
 
     source = find(model)
     if not isinstance(source, Path):
         raise click.UsageError(f"{model} has random weights: there is nothing to export")
-    click.echo(f"wrote {write(source, out)}", err=True)
+    for file in [write(source, out)] if out else export_parts(source):
+        click.echo(f"wrote {file}", err=True)

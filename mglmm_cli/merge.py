@@ -26,9 +26,9 @@ def merge(model: str, out: Path, dtype: str) -> None:
 
     from engine.atomic import require_folder
     from engine.model.merging import merge as run
-    from exporters.onnx import export
+    from exporters.parts import export_parts
 
     require_folder(out)
     run(model, out, dtype=getattr(torch, dtype))
-    export(out)
+    export_parts(out)
     click.echo(f"wrote {out}", err=True)

@@ -84,7 +84,7 @@ def warn_of_runtime(*devices: str) -> None:
     """Say it on stderr where a CUDA device is asked for and ONNX Runtime may have lost its CUDA."""
     if not any(device.startswith("cuda") for device in devices):
         return
-    from engine.masks.onnx_runtime import conflict
+    from engine.model.onnx_runtime import conflict
 
     if line := conflict():
         click.echo(f"mglmm: {line}", err=True)

@@ -36,12 +36,12 @@ def train(recipe: Path, out: Path | None, resume: bool, dry_run: bool) -> None:
         raise click.UsageError("Missing option '-o' / '--out'")
     from accelerate import PartialState
 
-    from exporters.onnx import export
+    from exporters.parts import export_parts
     from trainer.run.loop import train as run
 
     folder = run(recipe, out, resume=resume)
     if PartialState().is_main_process:
-        export(folder)
+        export_parts(folder)
         click.echo(f"wrote {folder}", err=True)
 
 

@@ -9,12 +9,12 @@ import torch
 
 from engine.errors import UsageError
 from engine.masks.decoder import IMAGE_INDEX, LOW_RES, PROMPTS, maps_of
-from engine.masks.onnx_runtime import onnxruntime
 from engine.model.checkpoint import DECODER, own_state, read_tensors
 from engine.model.config import ModelConfig
 from engine.model.limits import require_sizes
 from engine.model.manifest import MANIFEST, read_manifest, sha256
 from engine.model.mglmm import MGLMM
+from engine.model.onnx_runtime import onnxruntime
 
 _NAMED = 5
 

@@ -10,7 +10,7 @@ import torch
 
 from engine.doctor.facts import Device, Fit, Memory
 from engine.errors import UsageError
-from engine.masks.onnx_runtime import conflict, onnxruntime
+from engine.model.onnx_runtime import conflict, onnxruntime
 from engine.model.precision import Precision
 
 _ROUNDING = 1.5

@@ -22,6 +22,7 @@ from engine.masks.decoder import OnnxMaskDecoder
 from engine.masks.postprocess import to_masks, upscale
 from engine.model.checkpoint import Checkpoint
 from engine.model.embedding import ImageEmbedding
+from engine.model.onnx_encoder import OnnxPixelEncoder, outputs_of
 from engine.model.precision import Precision
 from engine.text.grammar import parse
 from engine.text.prompts import TEMPLATES, Task, instruction
@@ -35,6 +36,7 @@ _STATES = {Precision.FLOAT32: 1e-4}
 """How far prompt vectors may lie apart, as a share of the largest number in them."""
 _ROUGH_TIE, _ROUGH_STATES = 0.5, 0.1
 _LOGITS, _PIXELS = 1e-2, 0.999
+_MAPS = 1e-4
 
 
 def photo() -> np.ndarray:
@@ -53,6 +55,7 @@ def self_test(checkpoint: Checkpoint) -> list[Check]:
         check("answers", run.answers),
         check("KV cache", run.cache),
         check("[SEG] capture", run.capture),
+        check("pixel encoder", run.encoder),
         check("mask decoder", run.decoder),
         check("RLE", run.rle),
     ]
@@ -125,6 +128,20 @@ class _Run:
         difference = _worst((mine - theirs).abs())
         bound = _STATES.get(self._checkpoint.precision, _ROUGH_STATES) * float(theirs.abs().max())
         return _within(difference, bound, f"{len(kept)} prompt vectors, at most {difference:.2g} apart")
+
+    @torch.inference_mode()
+    def encoder(self) -> str:
+        """The exported pixel encoder against the network's own."""
+        exported = self._checkpoint.pixel_encoder
+        if not isinstance(exported, OnnxPixelEncoder):
+            return "run by torch: none is exported, or not for this device and precision"
+        pixels = self._views.pixels[None]
+        mine, theirs = (outputs_of(encoder(pixels)) for encoder in (self._model.pixel_encoder, exported))
+        apart = {name: _worst((mine[name] - theirs[name]).abs()) for name in mine}
+        line = f"{len(mine)} maps by ONNX and torch, at most {max(apart.values()):.2g} apart"
+        for name, difference in apart.items():
+            _within(difference, _MAPS * max(1.0, float(mine[name].abs().max())), f"{name}: {line}")
+        return line
 
     @torch.inference_mode()
     def decoder(self) -> str:

@@ -14,11 +14,11 @@ import torch
 from torch import Tensor
 
 from engine.errors import UsageError
-from engine.masks.onnx_runtime import onnxruntime
 from engine.model.checkpoint import Checkpoint
 from engine.model.config import ModelConfig
 from engine.model.embedding import ImageEmbedding
 from engine.model.mask_head import MaskHead
+from engine.model.onnx_runtime import onnxruntime
 
 Backend = Literal["onnx", "torch"]
 
@@ -97,8 +97,8 @@ class OnnxMaskDecoder:
             self._device = torch.device("cuda", device.index or 0)
             providers.insert(0, ("CUDAExecutionProvider", {"device_id": self._device.index}))
         else:
-            # The arena keeps what the largest call needed, and grows with each new number of masks.
-            options.enable_cpu_mem_arena = options.enable_mem_pattern = False
+            # A plan of the memory would be made, and kept, for each new number of masks.
+            options.enable_mem_pattern = False
         self._together = TOGETHER[self._device.type]
         try:
             self._session = onnxruntime.InferenceSession(str(path), options, providers=providers)

@@ -1,14 +1,15 @@
 """A model on disk: a folder with config.json, the weights (one model.safetensors, or shards and their index), the
-tokenizer's files, manifest.json, once exported mask_decoder.onnx, and the files of an adapter where it was trained with
-LoRA. The manifest holds the SHA-256 of every other file and is checked at loading."""
+tokenizer's files, manifest.json, once exported mask_decoder.onnx and pixel_encoder.onnx, and the files of an adapter
+where it was trained with LoRA. The manifest holds the SHA-256 of every other file and is checked at loading."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from accelerate import init_empty_weights
@@ -21,19 +22,21 @@ from engine.errors import MglmmError, UsageError
 from engine.model import adapter, limits
 from engine.model.config import ModelConfig
 from engine.model.manifest import MANIFEST, Manifest, read_manifest, sha256, write_manifest
-from engine.model.mask_head import MaskHead
-from engine.model.mglmm import MGLMM, build_mask_head
-from engine.model.pixel_encoder import for_inference
+from engine.model.mglmm import MGLMM
+from engine.model.onnx_encoder import OnnxPixelEncoder
+from engine.model.pixel_encoder import PixelFeatures, for_inference
 from engine.model.precision import Precision, loaded_to, place, require, stored_as, within_memory
 from engine.model.sources import RandomModel, find
 from engine.model.tokenizers import FILES as TOKENIZER_FILES
 from engine.model.tokenizers import TextTokenizer, open_tokenizer
 
 CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
-DECODER = "mask_decoder.onnx"
-HEAD = "mask_head."
-_READ = (WEIGHTS, INDEX, DECODER, adapter.ADAPTER_CONFIG, adapter.ADAPTER_WEIGHTS, *TOKENIZER_FILES)
+DECODER, ENCODER = "mask_decoder.onnx", "pixel_encoder.onnx"
+HEAD, PIXEL_ENCODER = "mask_head.", "pixel_encoder."
+_READ = (WEIGHTS, INDEX, DECODER, ENCODER, adapter.ADAPTER_CONFIG, adapter.ADAPTER_WEIGHTS, *TOKENIZER_FILES)
 """What is read where it is there, beside the config."""
+
+_Part = TypeVar("_Part", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -72,9 +75,16 @@ class Checkpoint:
         return self.model.mask_head.prompt_encoder.no_mask_embed.weight.device
 
     @cached_property
-    def pixel_encoder(self) -> nn.Module:
-        """The network's pixel encoder as it runs fastest, made once for all that use this model."""
-        return for_inference(self.model.pixel_encoder)
+    def pixel_encoder(self) -> Callable[[Tensor], PixelFeatures]:
+        """The network's pixel encoder as it runs fastest, made once for all that use this model.
+
+        Raises:
+            UsageError: if the folder has an exported one that can't be used.
+        """
+        fused = for_inference(self.model.pixel_encoder)
+        exported = self.folder / ENCODER if self.folder else None
+        plain = self.device.type == "cpu" and self.precision is Precision.FLOAT32
+        return OnnxPixelEncoder(exported, fused) if plain and exported and exported.is_file() else fused
 
 
 def load(model: str, *, precision: Precision = Precision.FLOAT32, device: str = "cpu") -> Checkpoint:
@@ -132,8 +142,13 @@ def identify(model: str) -> tuple[str, str]:
     return read_config(source / CONFIG).name, identity
 
 
-def load_mask_head(folder: Path) -> tuple[ModelConfig, MaskHead]:
-    """The mask head of a model folder alone, however large the rest is.
+def load_part(folder: Path, prefix: str, build: Callable[[ModelConfig], _Part]) -> _Part:
+    """One part of the network of a model folder, however large the rest is.
+
+    Args:
+        folder: of the model.
+        prefix: of the part's tensors.
+        build: makes it with random weights.
 
     Raises:
         UsageError: as `load` does.
@@ -141,9 +156,9 @@ def load_mask_head(folder: Path) -> tuple[ModelConfig, MaskHead]:
     _check_manifest(folder)
     config = read_config(folder / CONFIG)
     _check_fit(folder, config)
-    head = build_mask_head(config)
-    _load_weights(head, folder, Precision.FLOAT32, prefix=HEAD)
-    return config, head.eval()
+    part = build(config)
+    _load_weights(part, folder, Precision.FLOAT32, prefix=prefix)
+    return part.eval()
 
 
 def _random(source: RandomModel, precision: Precision, device: str) -> Checkpoint:
@@ -201,7 +216,8 @@ def save(
     """
     state = model.state_dict() if state is None else state
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / DECODER).unlink(missing_ok=True)
+    for exported in (DECODER, ENCODER):
+        (folder / exported).unlink(missing_ok=True)
     (folder / CONFIG).write_text(model.config.model_dump_json(indent=2) + "\n", encoding="utf-8")
     tensors = {
         name: tensor.to(dtype).contiguous() if tensor.is_floating_point() else tensor.contiguous()

@@ -17,9 +17,10 @@ from safetensors.numpy import load_file, save_file
 
 from engine.errors import UsageError
 from engine.model import llama
-from engine.model.checkpoint import identify, load, load_mask_head
+from engine.model.checkpoint import HEAD, identify, load, load_part
 from engine.model.config import LanguageType, ModelConfig
 from engine.model.manifest import write_manifest
+from engine.model.mglmm import build_mask_head
 from engine.model.presets import PRESETS
 
 LARGE = json.loads(PRESETS["bench-768"].model_dump_json())
@@ -158,7 +159,7 @@ def test_a_size_that_is_not_that_of_the_weights_is_refused_before_there_is_memor
     message = _line(folder)
     assert "model.safetensors: " in message and "config.json asks for (" in message
     with pytest.raises(UsageError, match="config.json asks for"):
-        load_mask_head(folder)
+        load_part(folder, HEAD, build_mask_head)
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"[" * 100_000, b"[]", b'{"name": 1}', b"{" * 500_000])

@@ -13,11 +13,11 @@ import torch
 from engine.errors import MglmmError, UsageError
 from engine.images.transforms import Frame
 from engine.masks.decoder import OnnxMaskDecoder, TorchMaskDecoder, maps_of
-from engine.masks.onnx_runtime import onnxruntime
 from engine.masks.postprocess import upscale
 from engine.model.checkpoint import Checkpoint, load, save
 from engine.model.embedding import ImageEmbedding
 from engine.model.mglmm import MGLMM
+from engine.model.onnx_runtime import onnxruntime
 from exporters.onnx import export
 from tests.engine.tiny import FINE, tokenizer
 

@@ -168,7 +168,7 @@ def test_a_photograph_that_cannot_be_asked_about(tmp_path: Path) -> None:
 def test_onnx_runtime_that_lost_its_cuda_is_named_where_cuda_is_asked_for(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("engine.masks.onnx_runtime.conflict", lambda: "both are installed")
+    monkeypatch.setattr("engine.model.onnx_runtime.conflict", lambda: "both are installed")
     warn_of_runtime("cpu", "cpu")
     assert capsys.readouterr().err == ""
     warn_of_runtime("cpu", "cuda:1", "cuda:2")

@@ -28,7 +28,7 @@ from tests.engine.tiny import TINY, leaning_to_seg
 FILES = ["manifest", "config", "weights", "finite weights", "exported mask decoder"]
 LANGUAGE = ["tokenizer", "vocabulary", "tags", "template", "positions"]
 MACHINE = ["ONNX Runtime"]
-SELF_TEST = ["answers", "KV cache", "[SEG] capture", "mask decoder", "RLE"]
+SELF_TEST = ["answers", "KV cache", "[SEG] capture", "pixel encoder", "mask decoder", "RLE"]
 
 
 def _by_name(checks: tuple[Check, ...] | list[Check]) -> dict[str, Check]:

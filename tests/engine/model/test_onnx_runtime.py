@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.masks.onnx_runtime import conflict
+from engine.model.onnx_runtime import conflict
 from engine.model.sources import DEFAULT
 
 ROOT = Path(__file__).parents[3]
@@ -26,7 +26,7 @@ def _installed(folder: Path, *names: str) -> None:
 
 def test_the_home_folder_stays_empty(tmp_path: Path) -> None:
     code = (
-        "import sys; from engine.masks.onnx_runtime import onnxruntime as o; "
+        "import sys; from engine.model.onnx_runtime import onnxruntime as o; "
         "o.InferenceSession(sys.argv[1], providers=['CPUExecutionProvider'])"
     )
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("XDG_", "ORT_"))}
@@ -41,7 +41,7 @@ def test_nothing_else_imports_it() -> None:
     importing = re.compile(r"^\s*(?:import|from) onnxruntime\b", re.MULTILINE)
     files = [path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py")]
     found = [path for path in files if importing.search(path.read_text(encoding="utf-8"))]
-    assert [path.relative_to(ROOT).as_posix() for path in found] == ["engine/masks/onnx_runtime.py"]
+    assert [path.relative_to(ROOT).as_posix() for path in found] == ["engine/model/onnx_runtime.py"]
 
 
 def test_two_installations_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
