@@ -1,6 +1,6 @@
 "use strict";
-// The files of data/, each of which calls mglmm(kind, number, value): a page from a disk may load scripts, but not JSON.
-// The list stays in memory, as columns of numbers; of everything else a few shards do.
+// The files of data/, each of which calls mglmm(kind, number, value): a page from a disk may load
+// scripts, but not JSON. The list stays in memory, as columns of numbers; of everything else a few shards do.
 
 const data = { overview: null };
 

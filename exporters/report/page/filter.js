@@ -70,7 +70,10 @@ const filter = (() => {
     return keys;
   }
 
-  /** What matches: numbers of photographs in their order, and how many masks. `searched` is a set of photographs, or null. */
+  /**
+   * What matches: numbers of photographs in their order, and how many masks.
+   * `searched` is a set of photographs, or null.
+   */
   function match(wanted, searched) {
     const { list } = data;
     const test = maskTest(wanted),

@@ -35,7 +35,9 @@ const gallery = (() => {
         class: "tile",
         "aria-setsize": shown.length,
         "aria-posinset": place + 1,
-        style: `left:${((place % columns) * 100) / columns}%;top:${Math.floor(place / columns) * HEIGHT}px;width:${100 / columns}%;height:${HEIGHT}px`,
+        style:
+          `left:${((place % columns) * 100) / columns}%;top:${Math.floor(place / columns) * HEIGHT}px;` +
+          `width:${100 / columns}%;height:${HEIGHT}px`,
       },
       dom.el(
         "a",

@@ -128,7 +128,9 @@ const main = (() => {
               dom.el(
                 "p",
                 {},
-                `${unseen.toLocaleString("en")} of ${photographs.toLocaleString("en")} photographs were not where they had been when this page was made: their masks are shown on grey. mglmm report --photos DIR says where they lie.`,
+                `${unseen.toLocaleString("en")} of ${photographs.toLocaleString("en")} photographs were not where ` +
+                  "they had been when this page was made: their masks are shown on grey. " +
+                  "mglmm report --photos DIR says where they lie.",
               ),
             ]
           : []),

@@ -3,7 +3,7 @@
 // `h x w` is the frame of the page in pixels; arrays of it are row by row, run lengths column by column.
 
 const masks = (() => {
-  /** The run lengths of COCO's compressed text: groups of five bits, from the third on a difference to the run two before. */
+  /** The run lengths of COCO's compressed text: groups of five bits; from the fourth on, differences to two before. */
   function runs(counts) {
     const found = [];
     for (let at = 0; at < counts.length;) {
@@ -43,7 +43,7 @@ const masks = (() => {
     return found;
   }
 
-  /** Which mask is on top at each pixel, -1 for none: the smaller lie over the larger, so that a part shows on its whole. */
+  /** Which mask is on top at each pixel, -1 for none: the smaller lie over the larger, as a part on its whole. */
   function top(list, height, width) {
     const found = new Int16Array(height * width).fill(-1);
     const order = list.map((mask, place) => place).sort((a, b) => list[b].area - list[a].area);

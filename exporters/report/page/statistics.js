@@ -131,37 +131,35 @@ const statistics = (() => {
       dom.el(
         "h3",
         {},
-        `Categories: ${order.length === 0 ? "none" : order.length > MOST ? `the ${MOST} most frequent of ${order.length.toLocaleString("en")}` : order.length}`,
+        `Categories: ${order.length > MOST ? `the ${MOST} most frequent of ${order.length.toLocaleString("en")}` : order.length}`,
       ),
       dom.el(
         "ol",
         {},
-        ...order
-          .slice(0, MOST)
-          .map((place) =>
+        ...order.slice(0, MOST).map((place) =>
+          dom.el(
+            "li",
+            {},
             dom.el(
-              "li",
-              {},
-              dom.el(
-                "button",
-                { type: "button", class: "link", click: () => main.only("category", String(place)) },
-                dom.foreign(names[place]),
-              ),
-              dom.svg(
-                "svg",
-                {
-                  viewBox: `0 0 200 ${8 * runs.length}`,
-                  preserveAspectRatio: "none",
-                  "aria-hidden": "true",
-                  style: `height:${0.55 * runs.length}rem`,
-                },
-                ...counts[place].map((count, number) =>
-                  dom.svg("rect", { x: 0, y: 8 * number, width: (200 * count) / most, height: 7, fill: run(number) }),
-                ),
-              ),
-              dom.el("span", { class: "number" }, counts[place].map((count) => count.toLocaleString("en")).join(" / ")),
+              "button",
+              { type: "button", class: "link", click: () => main.only("category", String(place)) },
+              dom.foreign(names[place]),
             ),
+            dom.svg(
+              "svg",
+              {
+                viewBox: `0 0 200 ${8 * runs.length}`,
+                preserveAspectRatio: "none",
+                "aria-hidden": "true",
+                style: `height:${0.55 * runs.length}rem`,
+              },
+              ...counts[place].map((count, number) =>
+                dom.svg("rect", { x: 0, y: 8 * number, width: (200 * count) / most, height: 7, fill: run(number) }),
+              ),
+            ),
+            dom.el("span", { class: "number" }, counts[place].map((count) => count.toLocaleString("en")).join(" / ")),
           ),
+        ),
       ),
     );
   }
