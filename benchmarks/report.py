@@ -32,8 +32,10 @@ from mglmm_cli.report import write
 
 OPENED = 5
 """Times that the page is opened, in a new browser each."""
-WALKED = 300
-"""Photographs that are looked at."""
+WALKED = (300, 1200, 2400)
+"""Photographs that are looked at before memory is read again."""
+_STEP = 7
+"""From one to the next that is looked at, so that shards come and go."""
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _MEGA = 1e6
 
@@ -78,10 +80,12 @@ def measure_page(folder: Path) -> dict[str, float]:
         session = page.context.new_cdp_session(page)
         found["heap_open_mb"], found["renderer_open_mb"] = _heap(session), _resident(page)
         count = page.evaluate("data.overview.photographs")
-        for number in range(0, count, max(1, count // WALKED)):
-            page.goto(f"{address}#/photograph/{number}")
-            page.locator(".bar .count", has_text=f"{number + 1:,} of ".replace(",", "")).wait_for()
-        found["heap_walked_mb"], found["renderer_walked_mb"] = _heap(session), _resident(page)
+        for walked in range(1, max(WALKED) + 1):
+            number = walked * _STEP % count
+            page.evaluate(f"location.hash = '#/photograph/{number}'")
+            page.locator(".bar .count", has_text=f"· {number + 1} of ").wait_for()
+            if walked in WALKED:
+                found[f"heap_{walked}_mb"], found[f"renderer_{walked}_mb"] = _heap(session), _resident(page)
         page.goto(f"{address}#/")
         every = page.locator("#found").inner_text()
         begun = time.perf_counter()
