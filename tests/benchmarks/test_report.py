@@ -14,7 +14,7 @@ from tests.exporters.report import made
 
 def _measure() -> None:
     """In a process of its own, as one has one browser."""
-    report.OPENED, report.WALKED = 2, (3,)
+    report.OPENED, report.WALKED = 2, (1, 2, 3)
     print(json.dumps(report.measure_page(Path("report"))))
 
 
@@ -38,6 +38,10 @@ def test_a_run_is_repeated_and_measured(tmp_path: Path) -> None:
         "open_whole_s",
         "heap_open_mb",
         "renderer_open_mb",
+        "heap_1_mb",
+        "renderer_1_mb",
+        "heap_2_mb",
+        "renderer_2_mb",
         "heap_3_mb",
         "renderer_3_mb",
         "search_s",
