@@ -88,7 +88,7 @@ def convert(
     """
     check_out(out)
     folder, described = _look_at(source)
-    if sa2va.ARCHITECTURE in (described.get("architectures") or ()):
+    if sa2va.is_one(folder, described):
         if vision_tower or sam:
             raise UsageError(f"{folder}: a Sa2VA holds all of its parts: leave out --vision-tower and --sam")
         write_tensors = partial(write, shard=shard, advance=advance)

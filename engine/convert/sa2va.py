@@ -72,6 +72,19 @@ _RULES: tuple[tuple[str, str], ...] = (
 _QKV = re.compile(r"vision_model\.encoder\.layers\.(\d+)\.attn\.qkv\.(weight|bias)$")
 
 
+def is_one(where: Path, config: Mapping[str, Any]) -> bool:
+    """Whether a config.json is one of a Sa2VA.
+
+    Raises:
+        UsageError: if it is one of a Sa2VA that can't be run.
+    """
+    named = [str(name) for name in config.get("architectures") or ()]
+    other = [name for name in named if name.startswith("Sa2VA") and name != ARCHITECTURE]
+    if other:
+        raise UsageError(f"{where}: {other[0]} can't be run yet; of Sa2VA those over InternVL can ({ARCHITECTURE})")
+    return ARCHITECTURE in named
+
+
 def plan(files: TensorFiles) -> tuple[list[Planned], dict[str, list[str]]]:
     """What is written for each tensor of a release, and the keys that are left out, by the reason.
 
