@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from engine.errors import MglmmError
 from mglmm_cli.codes import Exit
 from mglmm_cli.kinds import FilePath
+from mglmm_cli.labels import label_options, take_choice
 
 
 @click.command()
 @click.argument("out", metavar="OUT", type=FilePath())
-def rebuild(out: Path) -> Exit:
+@label_options
+def rebuild(out: Path, **chosen: Any) -> Exit:
     """Write segcap.json and failures.jsonl of OUT from its journal; no model runs.
 
     OUT is an output folder of `mglmm segcap`, finished or not. Overlays are drawn by running that command again with
@@ -29,7 +32,7 @@ def rebuild(out: Path) -> Exit:
         raise MglmmError(f"{out}: no photograph is done yet")
     before.close()
     with Lock(out):
-        index = write_outputs(out)
+        index = write_outputs(out, take_choice(chosen))
     if index.left_aside:
         click.echo(f"mglmm: {index.path}: {index.left_aside}", err=True)
     failed = f", {index.failed} failed" if index.failed else ""

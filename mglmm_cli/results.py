@@ -22,6 +22,7 @@ from engine.memory import out_of_memory
 from engine.records import Failure, PhotoRecord
 from engine.text.names import to_text
 from exporters.coco import write_coco
+from exporters.labels.dataset import Choice
 from exporters.overlay import overlay_path, read, write_overlay
 from exporters.report.writer import check_folder as check_report
 from mglmm_cli.folder import COCO, FAILURES, JOURNAL, REPORT, say_outputs
@@ -132,6 +133,7 @@ class FolderResults:
         fresh: begin anew; what is of an older run goes, and nothing else.
         max_pixels: of a photograph that is drawn.
         lock: of the folder, where the caller holds it already.
+        choice: which masks the COCO file has, in which form.
 
     Raises:
         UsageError: if the folder holds something else, or another run.
@@ -148,6 +150,7 @@ class FolderResults:
         fresh: bool = False,
         max_pixels: int = MAX_PIXELS,
         lock: Lock | None = None,
+        choice: Choice | None = None,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.skipped = 0
@@ -156,6 +159,7 @@ class FolderResults:
         if report:
             check_report(folder / REPORT)
         self._fresh = fresh
+        self._choice = choice
         self._flying: dict[str, _Flight] = {}
         with ExitStack() as stack:
             self._journal = stack.enter_context(Journal(folder / JOURNAL, start, fresh=fresh, lock=lock))
@@ -221,7 +225,7 @@ class FolderResults:
         self._journal.finish()
         if self._overlays:
             self._overlays.wait()
-        write_outputs(self._folder)
+        write_outputs(self._folder, self._choice)
         if self._report:
             with closing(Index(self._folder / JOURNAL)) as index:
                 write_report([index], [self._folder], self._folder / REPORT)
@@ -233,7 +237,7 @@ class FolderResults:
             self._overlays.add(source, record)
 
 
-def write_outputs(folder: Path) -> Index:
+def write_outputs(folder: Path, choice: Choice | None = None) -> Index:
     """Make the outputs of a folder from its journal, and say what that holds.
 
     Each takes the place of the one before only when it is complete.
@@ -249,7 +253,7 @@ def write_outputs(folder: Path) -> Index:
             f"{folder / JOURNAL} is not there any more: if the folder was moved, mglmm rebuild makes the outputs in it"
         ) from error
     try:
-        write_coco(index, folder / COCO, index.info)
+        write_coco(index, folder / COCO, index.info, choice)
         failures = folder / FAILURES
         if index.failed:
             with replacing(failures) as file:

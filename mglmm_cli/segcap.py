@@ -20,6 +20,7 @@ from engine import __version__
 from engine.errors import UsageError
 from mglmm_cli.codes import Exit
 from mglmm_cli.kinds import TEXT, count
+from mglmm_cli.labels import label_options, take_choice
 from mglmm_cli.options import (
     DEVICES,
     MODEL,
@@ -72,6 +73,7 @@ _STOPPING = b"mglmm: stopping once the photographs in hand are done; once more e
     help="Answers that are written together. [default: 8 on a CPU, what its memory holds on a CUDA device]",
 )
 @answering
+@label_options
 def segcap(
     inputs: tuple[str, ...],
     out: str,
@@ -95,6 +97,7 @@ def segcap(
     ends it at once. Exit codes: 0 all done, 1 error, 2 wrong usage, 3 some photographs failed, 129, 130 or 143 stopped,
     141 the reader of stdout has gone.
     """
+    choice = take_choice(asked)
     _check(asked)
     check_sampling(asked["temperature"], seed)
     for name, wanted in (("overlay", overlay), ("report", report), ("fresh", fresh)):
@@ -135,6 +138,7 @@ def segcap(
                 fresh=fresh,
                 max_pixels=options.max_pixels,
                 lock=lock,
+                choice=choice,
             )
             _report_damage(results)
         else:

@@ -105,7 +105,7 @@ def test_options_that_answers_do_not_depend_on_are_left_out(
 
 def test_every_section(exported: Exported) -> None:
     _, data = exported(scene("a/x.jpg"), Failure("b.jpg", "open", "the file is empty"), questions("c.jpg"))
-    assert list(data) == ["info", "licenses", "images", "categories", "annotations", "captions"]
+    assert list(data) == ["info", "licenses", "categories", "annotations", "images", "captions"]
     assert data["info"]["tool"] == "mglmm 1.0" and data["info"]["options"] == {"batch": 4}
     assert data["licenses"] == []
     assert data["images"] == [
@@ -129,9 +129,10 @@ def test_every_section(exported: Exported) -> None:
         "span": [14, 22],
         "granularity": "panoptic",
         "parent": None,
+        "attributes": {"phrase": "two dogs", "caption_id": 1, "granularity": "panoptic", "parent": None},
     }
     # Neither the man's words have probabilities, nor does a journal of an older version have any.
-    assert [entry.get("name_score") for entry in data["annotations"]] == [None, 0.125, 0.125, None, None, None]
+    assert [entry.get("name_score") for entry in data["annotations"]] == [None, 0.125, 0.125, None, None]
     assert "name_score" not in data["annotations"][0]
     assert data["captions"][1] == {
         "id": 2,
@@ -141,17 +142,19 @@ def test_every_section(exported: Exported) -> None:
         "caption": "He wears a red hat.",
         "answer": "He wears <p> a red hat </p> [SEG].",
         "parent": 1,
+        "phrases": [{"phrase": "a red hat", "span": [9, 18], "annotation_ids": [4]}],
     }
 
 
 def test_ids_and_references(exported: Exported) -> None:
     _, data = exported(scene("a.jpg"), questions("b.jpg"), scene("c.jpg"))
     annotations, captions = data["annotations"], data["captions"]
-    assert [entry["id"] for entry in annotations] == list(range(1, 11))
+    # The mask without a pixel keeps its number.
+    assert [entry["id"] for entry in annotations] == [1, 2, 3, 4, 6, 7, 8, 9, 10]
     assert [entry["id"] for entry in captions] == list(range(1, 7))
-    assert [entry["image_id"] for entry in annotations] == [1, 1, 1, 1, 2, 2, 3, 3, 3, 3]
-    assert [entry["parent"] for entry in annotations] == [None, None, None, 1, None, 5, None, None, None, 7]
-    assert [entry["parent"] for entry in captions] == [None, 1, None, 5, None, 7]
+    assert [entry["image_id"] for entry in annotations] == [1, 1, 1, 1, 2, 3, 3, 3, 3]
+    assert [entry["parent"] for entry in annotations] == [None, None, None, 1, None, None, None, None, 7]
+    assert [entry["parent"] for entry in captions] == [None, 1, None, None, None, 7]
     for entry in annotations:
         caption = captions[entry["caption_id"] - 1]
         assert caption["image_id"] == entry["image_id"]
@@ -160,10 +163,14 @@ def test_ids_and_references(exported: Exported) -> None:
         assert caption["caption"][start:end] == entry["phrase"]
 
 
-def test_empty_masks_and_truncated_captions_are_marked_and_others_are_not(exported: Exported) -> None:
+def test_empty_masks_are_no_annotations_but_said_by_the_caption_and_truncated_captions_are_marked(
+    exported: Exported,
+) -> None:
     _, data = exported(questions("a.jpg"))
-    assert [entry.get("empty") for entry in data["annotations"]] == [True, None]
-    assert data["annotations"][0]["area"] == 0 and data["annotations"][0]["bbox"] == [0.0] * 4
+    assert [entry["id"] for entry in data["annotations"]] == [2]
+    phrases = [entry["phrases"] for entry in data["captions"]]
+    assert phrases[0] == [{"phrase": "", "span": [6, 6], "annotation_ids": [], "left_out": ["empty"]}]
+    assert phrases[1] == [{"phrase": "A dog", "span": [0, 5], "annotation_ids": [2]}]
     assert [entry.get("truncated") for entry in data["captions"]] == [True, None]
 
 
@@ -173,7 +180,7 @@ def test_pycocotools_loads_it(exported: Exported, capsys: pytest.CaptureFixture[
     assert coco.getImgIds() == [1, 2]
     assert coco.getAnnIds(imgIds=[1]) == [1, 2, 3, 4]
     assert coco.loadCats(coco.getCatIds()) == data["categories"]
-    for number, pixels in enumerate([MAN, DOG, OTHER_DOG, HAT, NOTHING, DOG], start=1):
+    for number, pixels in {1: MAN, 2: DOG, 3: OTHER_DOG, 4: HAT, 6: DOG}.items():
         assert np.array_equal(coco.annToMask(coco.anns[number]), pixels)
 
 

@@ -1,0 +1,193 @@
+"""A run as every output reads it: COCO's entries, photograph by photograph, whatever files are made of them.
+
+Nothing is kept in memory but the categories. All ids count from 1 in the order of the inputs; categories are numbered
+by name. Masks that are no labels keep their number, so that other filters change no id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from functools import lru_cache
+from itertools import accumulate
+from typing import Any, Literal
+
+from engine.journal import Index, RunInfo
+from engine.masks.rle import run_lengths
+from exporters.categories import category_name
+from exporters.labels.filters import Filters
+from exporters.labels.polygons import outlines
+from exporters.labels.select import Label, Place, Selected, select
+
+Shapes = Literal["rle", "polygon", "rle-uncompressed"]
+Entry = dict[str, Any]
+
+_INNER = frozenset({"forced", "seg_every"})
+_PHRASES = 1 << 16  # whose category is remembered
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Attributes:
+    filters: which masks are labels.
+    masks: how COCO JSON holds them.
+    simplify: pixels by which a polygon may be off, for fewer points.
+    """
+
+    filters: Filters = field(default_factory=Filters)
+    masks: Shapes = "rle"
+    simplify: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """One photograph.
+
+    Attributes:
+        image: COCO's entry.
+        path: of its file, as the run had it; empty where that is not known.
+        labels: its masks, in the order of `annotations`.
+        annotations: COCO's entries of them.
+        captions: what was asked and answered, with all phrases.
+    """
+
+    image: Entry
+    path: str
+    labels: tuple[Label, ...]
+    annotations: list[Entry]
+    captions: list[Entry]
+
+
+class Dataset:
+    """The photographs of a journal that were answered.
+
+    Args:
+        journal: is read once for the categories, and once each time the photographs are.
+        info: the run.
+        choice: which masks, in which form.
+
+    Attributes:
+        categories: COCO's entries, of all masks: they stay whatever the filters are.
+
+    Raises:
+        MglmmError: if the journal has damaged lines.
+    """
+
+    def __init__(self, journal: Index, info: RunInfo, choice: Choice | None = None) -> None:
+        journal.require_whole()
+        self.choice = choice or Choice()
+        self._journal, self._info = journal, info
+        self._category: Callable[[str], str] = lru_cache(_PHRASES)(category_name)
+        names = {
+            self._category(phrase["text"])
+            for photograph in journal.photographs()
+            for segcap in photograph["segcaps"]
+            for phrase in segcap["phrases"]
+            if phrase["segs"]
+        }
+        self._ids = {name: number for number, name in enumerate(sorted(names), start=1)}
+        self.categories: list[Entry] = [{"id": number, "name": name} for name, number in self._ids.items()]
+
+    @property
+    def info(self) -> Entry:
+        """What COCO's `info` says of the run and of what was chosen."""
+        options = _chosen(self._info.options)
+        about = {**asdict(self._info), "options": options, "labels": asdict(self.choice)}
+        return {"description": "Captions with masks at several granularities", **about}
+
+    def photographs(self) -> Iterator[Photo]:
+        """In the order of the inputs."""
+        mask = caption = 0
+        for number, photograph in enumerate(self._journal.photographs(), start=1):
+            selected = select(photograph, self.choice.filters, self._category)
+            yield self._photo(photograph, selected, number, mask, caption)
+            mask += max([selected.masks, *(label.number + 1 for label in selected.labels)])
+            caption += len(photograph["segcaps"])
+
+    def _photo(self, photograph: Mapping[str, Any], selected: Selected, image: int, mask: int, caption: int) -> Photo:
+        """Args: the photograph; its labels; its id; the last id before of annotations, and of captions."""
+        segcaps = photograph["segcaps"]
+        before = list(accumulate((len(segcap["masks"]) for segcap in segcaps), initial=mask + 1))
+        ids: dict[Place, list[int]] = {}
+        for label in selected.labels:
+            ids.setdefault(label.place, []).append(mask + label.number + 1)
+        captions = [
+            _caption(segcap, at, ids, selected, {"id": caption + at + 1, "image_id": image})
+            for at, segcap in enumerate(segcaps)
+        ]
+        annotations = []
+        for label in selected.labels:
+            entry = captions[label.place[0]]
+            parent = label.parent and before[label.parent[0]] + label.parent[1]
+            about = {
+                "phrase": label.phrase,
+                "caption_id": entry["id"],
+                "granularity": entry["granularity"],
+                "parent": parent,
+            }
+            annotations.append(
+                {
+                    "id": mask + label.number + 1,
+                    "image_id": image,
+                    "category_id": self._ids[self._category(label.phrase)],
+                    "segmentation": self._segmentation(label),
+                    "area": label.area,
+                    "bbox": list(label.bbox),
+                    "iscrowd": int(label.group and self.choice.filters.groups == "crowd"),
+                    "score": label.score,
+                    **({} if label.name_score is None else {"name_score": label.name_score}),
+                    **about,
+                    "span": list(label.span),
+                    **({"phrases": list(label.phrases)} if len(label.phrases) > 1 else {}),
+                    **({"group": True} if label.group else {}),
+                    "attributes": about,
+                }
+            )
+        size = {"width": photograph["width"], "height": photograph["height"]}
+        entry = {"id": image, "file_name": photograph["file_name"], **size}
+        return Photo(entry, photograph.get("path", ""), selected.labels, annotations, captions)
+
+    def _segmentation(self, label: Label) -> Any:
+        # COCO's crowds are run lengths.
+        if self.choice.masks == "polygon" and not (label.group and self.choice.filters.groups == "crowd"):
+            parts = outlines(label.rle, self.choice.simplify)
+            return [part.joined.ravel().tolist() for part in parts]
+        if self.choice.masks == "rle-uncompressed":
+            return {"size": [label.rle.height, label.rle.width], "counts": run_lengths(label.rle).tolist()}
+        return label.rle.to_coco()
+
+
+def _caption(
+    segcap: Mapping[str, Any], at: int, ids: Mapping[Place, list[int]], selected: Selected, head: Entry
+) -> Entry:
+    about = segcap["parent"]
+    target = selected.instead.get((about["segcap"], about["seg"])) if about else None
+    entry = {
+        **head,
+        "granularity": segcap["granularity"],
+        "instruction": segcap["instruction"],
+        "caption": segcap["caption"],
+        "answer": segcap["answer"],
+        "parent": ids[target][0] if target else None,
+        "phrases": [_grounded(phrase, at, ids, selected) for phrase in segcap["phrases"]],
+    }
+    return entry | ({"truncated": True} if segcap["truncated"] else {})
+
+
+def _grounded(phrase: Mapping[str, Any], at: int, ids: Mapping[Place, list[int]], selected: Selected) -> Entry:
+    """A phrase of a caption with the annotations that it means, and why masks of it are none."""
+    places = [(at, seg) for seg in phrase["segs"]]
+    meant = dict.fromkeys(number for place in places for number in ids.get(selected.instead.get(place, place), ()))
+    why = sorted({selected.left_out[place] for place in places if place in selected.left_out})
+    return {
+        "phrase": phrase["text"],
+        "span": list(phrase["span"]),
+        "annotation_ids": list(meant),
+        **({"left_out": why} if why else {}),
+    }
+
+
+def _chosen(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that say something of the answers: not those to measure with, nor the seed where nothing is drawn."""
+    dropped = _INNER if options.get("temperature") else _INNER | {"seed"}
+    return {name: value for name, value in options.items() if name not in dropped}

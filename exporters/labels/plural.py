@@ -1,0 +1,46 @@
+"""Whether a phrase names several things at once, by the rules of English noun phrases.
+
+What stands in the plural though it is one thing ("glasses", "jeans") names one.
+"""
+
+from __future__ import annotations
+
+import re
+
+from exporters.categories import category_name
+
+_COUNTED = re.compile(
+    r"(?:two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|several|many|few|both|multiple|various|dozens?"
+    r"|\d*[2-9]|\d+\d)\b",
+    re.IGNORECASE,
+)
+_COLLECTED = re.compile(
+    r"(?:(?:a|the|some)\s+)?(?:\w+\s+)?(?:groups?|crowds?|lots?|couple|number|bunch|rows?|piles?|stacks?|collection"
+    r"|variety|set|cluster|dozen)\s+of\b",
+    re.IGNORECASE,
+)
+_IRREGULAR = frozenset("people men women children mice geese feet teeth oxen policemen firemen cattle".split())
+_ONE_THING = frozenset(
+    "glasses sunglasses goggles eyeglasses spectacles jeans pants trousers shorts tights leggings stockings scissors "
+    "pliers tongs binoculars headphones pajamas clothes overalls boxers briefs news series species stairs bus gas "
+    "canvas atlas lens iris tennis chess always christmas headquarters skis".split()
+)
+_SINGULAR_END = ("ss", "us", "is", "'s", "’s")
+
+
+def is_plural(phrase: str) -> bool:
+    """Whether a phrase names several things.
+
+    >>> is_plural("two brown dogs"), is_plural("a bus"), is_plural("The people")
+    (True, False, True)
+    """
+    words = phrase.strip()
+    start = re.sub(r"^(?:the|all|these|those)\s+", "", words, flags=re.IGNORECASE)
+    noun = category_name(words).split()[-1]
+    if noun in _ONE_THING:
+        return False
+    if _COUNTED.match(start) or _COLLECTED.match(words):
+        return True
+    if re.match(r"(?:a|an|one)\s", start, re.IGNORECASE):
+        return False
+    return noun in _IRREGULAR or (len(noun) > 3 and noun.endswith("s") and not noun.endswith(_SINGULAR_END))
