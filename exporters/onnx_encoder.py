@@ -23,7 +23,7 @@ from engine.model.checkpoint import CONFIG, ENCODER, PIXEL_ENCODER, load_part, r
 from engine.model.config import PyramidConfig
 from engine.model.manifest import add_to_manifest
 from engine.model.onnx_encoder import PIXELS, WEIGHTS, outputs_of
-from engine.model.pixel_encoder import Pyramid, SamPixelEncoder, build_pixel_encoder, for_inference
+from engine.model.pixel_encoder import PixelEncoder, build_pixel_encoder, for_inference
 from exporters.graph import graph_of, write_graph
 
 
@@ -63,7 +63,7 @@ class _Flat(nn.Module):
         return tuple(outputs_of(self._run[0](pixels)).values())
 
 
-def _without_weights(encoder: Pyramid | SamPixelEncoder, pixels: Tensor) -> ModelProto:
+def _without_weights(encoder: PixelEncoder, pixels: Tensor) -> ModelProto:
     fused = for_inference(encoder).to(memory_format=torch.contiguous_format)
     with torch.no_grad():
         outputs = list(outputs_of(fused(pixels)))

@@ -13,6 +13,7 @@ from engine.journal import LOCK, Index, Lock, require_regular
 from engine.journal import open_index as _open_index
 
 JOURNAL, COCO, FAILURES, OVERLAYS = "journal.jsonl", "segcap.json", "failures.jsonl", "overlays"
+REPORT = "report"
 
 _GIVE = "give the output folder of mglmm segcap"
 
@@ -46,9 +47,10 @@ def check_folder(path: Path) -> Path:
     return path
 
 
-def say_outputs(folder: Path, *, overlays: bool = False) -> str:
+def say_outputs(folder: Path, *, overlays: bool = False, report: bool = False) -> str:
     """The paths of what lies in an output folder beside its journal, as its last run made it."""
     names = [COCO] + [FAILURES] * (folder / FAILURES).exists() + [f"{OVERLAYS}{os.sep}"] * overlays
+    names += [os.path.join(REPORT, "index.html")] * report
     return ", ".join(os.path.join(folder, name) for name in names)
 
 

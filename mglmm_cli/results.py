@@ -7,7 +7,7 @@ import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -24,7 +24,9 @@ from engine.text.names import to_text
 from exporters.coco import write_coco
 from exporters.labels.dataset import Choice
 from exporters.overlay import overlay_path, read, write_overlay
-from mglmm_cli.folder import COCO, FAILURES, JOURNAL, say_outputs
+from exporters.report.writer import check_folder as check_report
+from mglmm_cli.folder import COCO, FAILURES, JOURNAL, REPORT, say_outputs
+from mglmm_cli.report import write as write_report
 from mglmm_cli.text import clean
 
 _log = logging.getLogger(__name__)
@@ -127,6 +129,7 @@ class FolderResults:
         folder: made if it is not there. If it holds the journal of such a run, that is continued.
         start: what is about to run.
         overlay: draw a picture per photograph.
+        report: write a page of all of them at the end.
         fresh: begin anew; what is of an older run goes, and nothing else.
         max_pixels: of a photograph that is drawn.
         lock: of the folder, where the caller holds it already.
@@ -143,6 +146,7 @@ class FolderResults:
         start: Start,
         *,
         overlay: bool,
+        report: bool = False,
         fresh: bool = False,
         max_pixels: int = MAX_PIXELS,
         lock: Lock | None = None,
@@ -151,6 +155,9 @@ class FolderResults:
         folder.mkdir(parents=True, exist_ok=True)
         self.skipped = 0
         self._folder = folder
+        self._report = report
+        if report:
+            check_report(folder / REPORT)
         self._fresh = fresh
         self._choice = choice
         self._flying: dict[str, _Flight] = {}
@@ -171,7 +178,7 @@ class FolderResults:
 
     @property
     def where(self) -> str:
-        return say_outputs(self._folder, overlays=self._overlays is not None)
+        return say_outputs(self._folder, overlays=self._overlays is not None, report=self._report)
 
     @property
     def before(self) -> Index | None:
@@ -219,6 +226,9 @@ class FolderResults:
         if self._overlays:
             self._overlays.wait()
         write_outputs(self._folder, self._choice)
+        if self._report:
+            with closing(Index(self._folder / JOURNAL)) as index:
+                write_report([index], [self._folder], self._folder / REPORT)
 
     def _draw_missing(self, source: Source, place: Place) -> None:
         if self._overlays and not overlay_path(self._folder, source.file_name).exists():

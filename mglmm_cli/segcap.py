@@ -62,6 +62,7 @@ _STOPPING = b"mglmm: stopping once the photographs in hand are done; once more e
 @click.option("--instruction", type=TEXT, metavar="TEXT", help="Put this question instead.")
 @click.option("--label", type=TEXT, metavar="TEXT", help='Ask only about this object, like "the man riding a bike".')
 @click.option("--overlay", is_flag=True, help="Write a picture with coloured masks and caption per photograph.")
+@click.option("--report", is_flag=True, help="Write a page of all photographs at the end; see mglmm report.")
 @click.option("--fresh", is_flag=True, help="Start over in OUT, where an earlier run would be continued.")
 @MODEL
 @PRECISION
@@ -77,6 +78,7 @@ def segcap(
     inputs: tuple[str, ...],
     out: str,
     overlay: bool,
+    report: bool,
     fresh: bool,
     model: str,
     precision: str,
@@ -98,10 +100,9 @@ def segcap(
     choice = take_choice(asked)
     _check(asked)
     check_sampling(asked["temperature"], seed)
-    if out == _STDOUT and overlay:
-        raise click.UsageError("--overlay needs an output folder, not -o -")
-    if out == _STDOUT and fresh:
-        raise click.UsageError("--fresh needs an output folder, not -o -")
+    for name, wanted in (("overlay", overlay), ("report", report), ("fresh", fresh)):
+        if out == _STDOUT and wanted:
+            raise click.UsageError(f"--{name} needs an output folder, not -o -")
     if not out:
         raise click.UsageError("--out is empty: give a folder, or - for stdout")
     if out == _STDOUT and isinstance(sys.stdout, Nowhere):
@@ -130,7 +131,14 @@ def segcap(
         if folder:
             start = Start(info, inputs, os.getcwd())
             results = FolderResults(
-                folder, start, overlay=overlay, fresh=fresh, max_pixels=options.max_pixels, lock=lock, choice=choice
+                folder,
+                start,
+                overlay=overlay,
+                report=report,
+                fresh=fresh,
+                max_pixels=options.max_pixels,
+                lock=lock,
+                choice=choice,
             )
             _report_damage(results)
         else:

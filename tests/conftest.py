@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 
 from tests import program
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 # Weights and tokenizers come with packages; a test that would fetch one must fail at once.
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -46,3 +50,12 @@ def data_root() -> Path:
     if not root.is_dir():
         pytest.skip(f"no real photographs: {root} is missing (set MGLMM_DATA)")
     return root
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """A browser without a window; a process has one."""
+    from tests import browser as browsers
+
+    with browsers.opened() as browser:
+        yield browser

@@ -156,7 +156,8 @@ class PlainLoop(ABC, Generic[_Seen]):
         if not stopped and offset == 0 and ids[-1] == self._tokenizer.seg:
             # A [SEG] that came last still needs the state that it gives itself.
             states = self._states(seen, [*question, *ids])
-        start = len(self._writer.prefix) + len(question) + offset
+        prefix = self._writer.prefix_of(self._image_tokens(seen).shape[1])
+        start = len(prefix) + len(question) + offset
         places = [start + place for place, token in enumerate(ids) if token == self._tokenizer.seg]
         return _Said(tuple(ids), states[0, places], tokens, not stopped)
 
@@ -164,7 +165,7 @@ class PlainLoop(ABC, Generic[_Seen]):
         """`(1, T, D)`, last-layer states of the prefix and `text`, all of them computed anew."""
         tokens = self._image_tokens(seen)
         ids = torch.tensor([text], device=tokens.device)
-        return whole_pass(self._model.language_model, self._writer.prefix, tokens, ids)
+        return whole_pass(self._model.language_model, self._writer.prefix_of(tokens.shape[1]), tokens, ids)
 
     def _masks(self, embedding: ImageEmbedding, states: Tensor) -> Tensor:
         """`(N, m, m)`, by the network's own decoder."""

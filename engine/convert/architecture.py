@@ -86,11 +86,25 @@ def language_model(found: Inventory, config: Mapping[str, Any], vocabulary: int)
     Raises:
         UsageError: if config.json lacks a size or asks for what a Llama has not.
     """
+    return LanguageConfig(options=options_of(found.where, config, vocabulary))
+
+
+def options_of(where: Path, config: Mapping[str, Any], vocabulary: int) -> dict[str, Any]:
+    """What a config.json says of a language model's layers.
+
+    Args:
+        where: the checkpoint, for messages.
+        config: of the language model.
+        vocabulary: rows of the embedding.
+
+    Raises:
+        UsageError: if it lacks a size or asks for a sliding window.
+    """
     for name in _NEEDED:
         if not isinstance(config.get(name), int):
-            raise UsageError(f"{found.where}: config.json lacks {name}")
-    if config.get("sliding_window"):
-        raise UsageError(f"{found.where}: config.json asks for a sliding window: only Llama models are converted")
+            raise UsageError(f"{where}: config.json lacks {name}")
+    if config.get("sliding_window") and config.get("use_sliding_window", True):
+        raise UsageError(f"{where}: config.json asks for a sliding window: only models without one are converted")
     options = {name: config[name] for name in _NEEDED}
     # The defaults are those of the transformers versions that the public code bases pin.
     options["num_key_value_heads"] = config.get("num_key_value_heads") or config["num_attention_heads"]
@@ -101,7 +115,7 @@ def language_model(found: Inventory, config: Mapping[str, Any], vocabulary: int)
     options |= {name: config[name] for name in _KEPT if config.get(name) is not None}
     if rope := _rope(config):
         options["rope_parameters"] = rope
-    return LanguageConfig(options=options)
+    return options
 
 
 def projector(found: Inventory) -> Literal["linear", "mlp2x_gelu"]:

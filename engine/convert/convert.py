@@ -6,10 +6,7 @@ builds (on the meta device), and only then read and write the weights, one tenso
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,11 +15,12 @@ from typing import Any
 import torch
 from pydantic import ValidationError
 
-from engine.convert import architecture, initial, lora, tower
+from engine.convert import architecture, initial, lora, sa2va, tower
 from engine.convert.families import AUTO, Kind, recognise
+from engine.convert.folder import check_out, write_folder
 from engine.convert.inventory import Inventory, Shapes
 from engine.convert.mapping import checkpoint_rules, sam_rules, tower_rules
-from engine.convert.report import Report, made_of, parts_of
+from engine.convert.report import Report, made_of, parts_of, parts_of_planned
 from engine.convert.sources import open_directory, open_weights
 from engine.convert.tensors import TensorFiles
 from engine.convert.tokens import Vocabulary, extend_vocabulary, read_vocabulary
@@ -31,8 +29,8 @@ from engine.errors import UsageError
 from engine.model.checkpoint import CONFIG
 from engine.model.config import ClipConfig, ModelConfig, SamEncoderConfig
 from engine.model.limits import building, read_table
-from engine.model.manifest import write_manifest
 from engine.model.mglmm import MGLMM
+from engine.model.tokenizers import QwenTokenizer
 
 _TABLES = ("language_model.model.embed_tokens.weight", "language_model.lm_head.weight")
 """A row per token."""
@@ -71,7 +69,7 @@ def convert(
     shard: int = SHARD,
     advance: Callable[[int, int], None] = lambda more, total: None,
 ) -> Report:
-    """Convert a checkpoint of MGLMM, GLaMM or LISA, or make an untrained MGLMM of a LLaVA and a SAM.
+    """Convert a checkpoint of MGLMM, GLaMM, LISA or Sa2VA, or make an untrained MGLMM of a LLaVA and a SAM.
 
     Args:
         source: its directory, or a name on the hub.
@@ -88,8 +86,14 @@ def convert(
     Raises:
         UsageError: if a source can't be read, is none of these, or its parts don't fit together.
     """
-    _check_out(out)
-    checkpoint = _open(source, family)
+    check_out(out)
+    folder, described = _look_at(source)
+    if sa2va.is_one(folder, described):
+        if vision_tower or sam:
+            raise UsageError(f"{folder}: a Sa2VA holds all of its parts: leave out --vision-tower and --sam")
+        write_tensors = partial(write, shard=shard, advance=advance)
+        return _convert_sa2va(folder, described, _name_of(source, folder), out, write_tensors)
+    checkpoint = _open(source, folder, described, family)
     found = _take_stock(checkpoint, sam)
     with building(checkpoint.folder / CONFIG):
         clip = _find_tower(found, checkpoint, vision_tower)
@@ -102,7 +106,8 @@ def convert(
         _draw_text_layers(found, needed)
     found.fill_unused(needed)
     found.check(needed)
-    _write(found, config, vocabulary, out, partial(write, shard=shard, advance=advance))
+    pieces = [piece.tensor for piece in found.pieces.values()]
+    write_folder(pieces, config, vocabulary.tokenizer, out, partial(write, shard=shard, advance=advance))
     return Report(
         folder=out,
         facts=_facts(checkpoint, config, vocabulary, merged),
@@ -113,18 +118,49 @@ def convert(
     )
 
 
-def _open(source: str, family: str) -> Source:
+def _look_at(source: str) -> tuple[Path, Mapping[str, Any]]:
+    """The directory of a checkpoint and its config.json."""
     folder = open_directory(source)
     path = folder / "config.json"
     if not path.is_file():
         raise UsageError(f"{path}: missing; copy it from the release that the checkpoint was trained from")
-    config = read_table(path)
+    return folder, read_table(path)
+
+
+def _name_of(source: str, folder: Path) -> str:
+    is_hub_name = not Path(source).is_dir()
+    return source.partition("@")[0].rpartition("/")[2] if is_hub_name else folder.resolve().name
+
+
+def _open(source: str, folder: Path, config: Mapping[str, Any], family: str) -> Source:
     files = open_weights(folder)
     parts = lora.take_apart(files)
     kind = recognise(folder, parts.weights, config, family)
-    is_hub_name = not Path(source).is_dir()
-    name = source.partition("@")[0].rpartition("/")[2] if is_hub_name else folder.resolve().name
-    return Source(name, folder, config, files, parts, kind)
+    return Source(_name_of(source, folder), folder, config, files, parts, kind)
+
+
+def _convert_sa2va(
+    folder: Path,
+    config: Mapping[str, Any],
+    name: str,
+    out: Path,
+    write_tensors: Callable[[Path, Sequence[Planned]], object],
+) -> Report:
+    tensors, ignored = sa2va.plan(open_weights(folder))
+    with building(folder / CONFIG):
+        made = sa2va.config_of(folder, config, tensors, name)
+        needed = _needed(made)
+    tokenizer = QwenTokenizer.read(folder / "tokenizer.json")
+    sa2va.check(folder, tensors, needed, tokenizer)
+    write_folder(tensors, made, tokenizer, out, write_tensors)
+    return Report(
+        folder=out,
+        facts={"family": "Sa2VA", "template": made.template, "language model": made.language.model_type},
+        parts=parts_of_planned(tensors, folder),
+        made={},
+        ignored={reason: tuple(keys) for reason, keys in ignored.items()},
+        notes=(),
+    )
 
 
 def _take_stock(source: Source, sam: Path | None) -> Inventory:
@@ -242,36 +278,6 @@ def _draw_text_layers(found: Inventory, needed: Shapes) -> None:
         if name.startswith("text_hidden_fcs.") and name not in found.pieces:
             fan_in = needed[f"{name.rpartition('.')[0]}.weight"][1]
             found.put(name, initial.linear(name, shape, fan_in, dtype), "drawn at random with a fixed seed")
-
-
-def _check_out(out: Path) -> None:
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UsageError(f"{out}: exists and is not an empty folder; choose another")
-
-
-def _write(
-    found: Inventory,
-    config: ModelConfig,
-    vocabulary: Vocabulary,
-    out: Path,
-    write_tensors: Callable[[Path, Sequence[Planned]], object],
-) -> None:
-    """Write the model folder beside its place, then move it there."""
-    out = out.resolve()
-    out.parent.mkdir(parents=True, exist_ok=True)
-    part = out.with_name(f".{out.name}.{os.getpid()}.part")
-    part.mkdir()
-    try:
-        write_tensors(part, [piece.tensor for piece in found.pieces.values()])
-        (part / CONFIG).write_text(config.model_dump_json(indent=2) + "\n", encoding="utf-8")
-        vocabulary.tokenizer.save(part)
-        write_manifest(part)
-        with suppress(FileNotFoundError):
-            out.rmdir()
-        part.rename(out)
-    except BaseException:
-        shutil.rmtree(part)
-        raise
 
 
 def _facts(source: Source, config: ModelConfig, vocabulary: Vocabulary, merged: str | None) -> dict[str, str]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from engine.convert.inventory import Inventory, Piece
+from engine.convert.writer import Planned
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,23 @@ def parts_of(found: Inventory) -> tuple[Part, ...]:
             _sources(pieces, found.where),
         )
         for name, pieces in by_part.items()
+    )
+
+
+def parts_of_planned(tensors: Iterable[Planned], where: Path) -> tuple[Part, ...]:
+    """The parts of a network all of whose tensors come from one folder."""
+    by_part: dict[str, list[Planned]] = {}
+    for tensor in tensors:
+        by_part.setdefault(tensor.name.partition(".")[0], []).append(tensor)
+    return tuple(
+        Part(
+            name,
+            len(planned),
+            sum(tensor.size // tensor.dtype.itemsize for tensor in planned),
+            tuple(sorted({str(tensor.dtype).removeprefix("torch.") for tensor in planned})),
+            (str(where),),
+        )
+        for name, planned in by_part.items()
     )
 
 

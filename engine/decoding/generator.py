@@ -114,6 +114,7 @@ class Generator:
         slots: answers in progress at a time.
         stages: where time is noted.
         recorded: decode in a few fixed shapes; on a CUDA device they are recorded.
+        stop: text that ends an answer, where no token of its own does.
 
     Raises:
         UsageError: if the language model is of a kind that can't be run.
@@ -128,6 +129,7 @@ class Generator:
         stages: Stages | None = None,
         *,
         recorded: bool = False,
+        stop: str | None = None,
     ) -> None:
         check_supported(model.language_model)
         self._model = model
@@ -138,7 +140,7 @@ class Generator:
         self._stages = stages or Stages()
         # 0 keeps the state that the [SEG] token itself gives, one step after it was chosen.
         self._delay = 1 + model.config.seg_state_offset
-        self._recorded = recorded
+        self._recorded, self._stop = recorded, stop
         self.alone = threading.Lock()
         self._started = 0
         self.resize(slots)
@@ -180,16 +182,19 @@ class Generator:
         """
         slots = [slot for slot, row in enumerate(self._rows) if row is None][: len(requests)]
         new = [
-            _Row(name, request, self._limit(request), self._tokenizer, self._delay, self._sampling)
+            _Row(name, request, self._limit(request), self._tokenizer, self._delay, self._sampling, self._stop)
             for name, request in enumerate(requests, start=self._started)
         ]
         self._started += len(new)
         self._cache.reserve(max((row.length + row.limit for row in new), default=0))
-        for prefilled in (True, False):
-            group = [(slot, row) for slot, row in zip(slots, new, strict=True) if bool(row.request.cached) == prefilled]
-            if group:
-                with self._stages.measure("prefill", len(group)):
-                    self._prefill(group)
+        groups: dict[tuple[bool, int], list[tuple[int, _Row]]] = {}
+        for slot, row in zip(slots, new, strict=True):
+            # Prompts are padded to the longest of a call, and photographs may have more or fewer tokens.
+            kind = row.request.cached is None, len(row.request.prefix)
+            groups.setdefault(kind, []).append((slot, row))
+        for _, group in sorted(groups.items()):
+            with self._stages.measure("prefill", len(group)):
+                self._prefill(group)
         for slot, row in zip(slots, new, strict=True):
             self._rows[slot] = row
         return [row.name for row in new]
@@ -360,6 +365,7 @@ class _Row:
     tokenizer: TextTokenizer
     delay: int
     sampling: Sampling
+    stop: str | None = None
     finished: bool = False
     ids: list[int] = field(default_factory=list)
     probabilities: list[float | None] = field(default_factory=list)
@@ -400,7 +406,14 @@ class _Row:
             self._waiting = True
             if not self.delay:
                 self._deliver(state)
-        self.finished = len(self.ids) == self.limit and not self._waiting
+        self._stopped = self._has_stopped()
+        self.finished = (self._stopped or len(self.ids) == self.limit) and not self._waiting
+
+    def _has_stopped(self) -> bool:
+        """Whether the text ends with the stop text, which may be cut into tokens in many ways."""
+        if self.stop is None:
+            return False
+        return self.tokenizer.decode(self.ids[-len(self.stop) - 1 :]).replace("\n", "").endswith(self.stop)
 
     def _deliver(self, state: Tensor) -> None:
         self._states.append(state.clone())

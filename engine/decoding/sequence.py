@@ -11,7 +11,7 @@ Legend: `B` rows, `P` image tokens, `D` hidden size, `R` regions of a question.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -44,7 +44,7 @@ class Prefix:
     def embed(self, table: nn.Module, tokens: Tensor) -> Tensor:
         """Input embeddings of the prefix for the image tokens `(B, P, D)`: `(B, len(self), D)`."""
         rows = tokens.shape[0]
-        text = torch.tensor([*self.before, *self.after], device=tokens.device)
+        text = torch.tensor([*self.before, *self.after], dtype=torch.long, device=tokens.device)
         embedded = table(text).to(tokens.dtype).expand(rows, -1, -1)
         cut = len(self.before)
         return torch.cat([embedded[:, :cut], tokens, embedded[:, cut:]], dim=1)
@@ -64,17 +64,25 @@ class Text:
 
 
 class PromptWriter:
-    """Turns conversations into ids, by the model's chat template."""
+    """Turns conversations into ids, by the model's chat template.
+
+    Attributes:
+        prefix: that of the photograph with the most image tokens.
+    """
 
     def __init__(self, config: ModelConfig, tokenizer: TextTokenizer) -> None:
         self._template = TEMPLATES[config.template]
         self._tokenizer = tokenizer
         before, after = self._template.prefix.split(IMAGE)
         self.prefix = Prefix(
-            before=(tokenizer.bos, *tokenizer.encode(before)),
+            before=(*(() if tokenizer.bos is None else (tokenizer.bos,)), *tokenizer.encode(before)),
             after=tuple(tokenizer.encode(after)),
             image_tokens=config.global_encoder.tokens,
         )
+
+    def prefix_of(self, image_tokens: int) -> Prefix:
+        """The prefix of a photograph that has so many image tokens."""
+        return replace(self.prefix, image_tokens=image_tokens)
 
     def question(self, text: str, history: Sequence[Turn] = ()) -> list[int]:
         """Ids of a question behind the prefix, and of the turns before it."""
@@ -101,7 +109,11 @@ class PromptWriter:
         """Questions (even) and answers (odd) with the template's text around them."""
         template = self._template
         return [
-            f" {part}{template.stop}" if number % 2 else template.later(part) if number else template.first(part)
+            f"{template.gap}{part}{template.stop}"
+            if number % 2
+            else template.later(part)
+            if number
+            else template.first(part)
             for number, part in enumerate(parts)
         ]
 

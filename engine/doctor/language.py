@@ -6,7 +6,6 @@ from engine.decoding.sequence import PromptWriter
 from engine.errors import UsageError
 from engine.model.config import ModelConfig
 from engine.model.tokenizers import TextTokenizer
-from engine.model.tokenizers.base import IM_END, IM_START
 from engine.text.grammar import PHRASE_CLOSE, PHRASE_OPEN, SEG
 from engine.text.prompts import TEMPLATES, Box, Task, instruction
 
@@ -40,7 +39,7 @@ def tags(tokenizer: TextTokenizer, config: ModelConfig, rows: int) -> str:
 
 def template(tokenizer: TextTokenizer, config: ModelConfig, rows: int) -> str:
     """Whether the template's own tokens are in the vocabulary."""
-    for token in (IM_START, IM_END):
+    for token in TEMPLATES[config.template].tokens:
         _single(tokenizer, token, rows)
     prefix = PromptWriter(config, tokenizer).prefix
     return f"{config.template}: a prefix of {len(prefix)} tokens, {prefix.image_tokens} of the image"

@@ -23,7 +23,7 @@ from engine.doctor.facts import Memory
 from engine.masks import decoder
 from engine.model import pixel_encoder
 from engine.model.checkpoint import own_state
-from engine.model.config import ClipConfig
+from engine.model.config import ClipConfig, TilesConfig
 from engine.model.embedding import ImageEmbedding
 from engine.model.mglmm import MGLMM
 from engine.model.precision import FULL, Precision, stored_as
@@ -107,8 +107,12 @@ def _calls(network: MGLMM, prompt: int, dtype: torch.dtype, batch: int) -> Itera
     side = config.pixel_encoder.image_size
     pixels = torch.empty(batch, 3, side, side, dtype=dtype, device="meta")
     view = None
-    if isinstance(config.global_encoder, ClipConfig):
-        view = pixels.new_empty(batch, 3, config.global_encoder.image_size, config.global_encoder.image_size)
+    encoder = config.global_encoder
+    if isinstance(encoder, ClipConfig):
+        view = pixels.new_empty(batch, 3, encoder.image_size, encoder.image_size)
+    elif isinstance(encoder, TilesConfig):
+        tiles = encoder.tokens // encoder.tokens_per_tile
+        view = pixels.new_empty(batch, tiles, 3, encoder.image_size, encoder.image_size)
     embedded = pixels.new_empty(batch, prompt, language.config.hidden_size)
     # Of four dimensions, so that transformers takes it as it is and does not look at its numbers.
     mask = torch.ones(batch, 1, prompt, prompt, dtype=torch.bool, device="meta")

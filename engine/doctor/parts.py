@@ -7,7 +7,15 @@ from collections.abc import Mapping
 from accelerate import init_empty_weights
 
 from engine.doctor.facts import Part
-from engine.model.config import ClipConfig, ModelConfig, PyramidConfig
+from engine.model.config import (
+    ClipConfig,
+    ModelConfig,
+    PyramidConfig,
+    PyramidTokensConfig,
+    Sam2EncoderConfig,
+    SamEncoderConfig,
+    TilesConfig,
+)
 from engine.model.mglmm import MGLMM
 
 _NAMES = (
@@ -53,19 +61,28 @@ def _kind(name: str, config: ModelConfig) -> str:
     options = config.language.options
     sizes = f"{options.get('num_hidden_layers', '?')} x {options.get('hidden_size', '?')}"
     return {
-        "pixel_encoder": (
-            f"pyramid, {pixel.backbone}, {pixel.image_size} px"
-            if isinstance(pixel, PyramidConfig)
-            else f"sam_vit, {pixel.depth} x {pixel.embed_dim}, {pixel.image_size} px"
-        ),
-        "global_encoder": (
-            f"clip, {view.num_hidden_layers} x {view.hidden_size}, {view.image_size} px, {view.tokens} tokens"
-            if isinstance(view, ClipConfig)
-            else f"pyramid_tokens, {view.tokens} tokens"
-        ),
+        "pixel_encoder": _pixel_kind(pixel),
+        "global_encoder": _global_kind(view),
         "projector": config.projector,
         "language_model": f"{config.language.model_type}, {sizes}",
         "text_hidden_fcs": f"two layers to {mask.dim}",
         "mask_head": f"SAM mask decoder, {mask.depth} x {mask.dim}",
         "region_encoder": "GLaMM's, on CLIP layers",
     }[name]
+
+
+def _pixel_kind(config: SamEncoderConfig | Sam2EncoderConfig | PyramidConfig) -> str:
+    if isinstance(config, PyramidConfig):
+        what = config.backbone
+    elif isinstance(config, SamEncoderConfig):
+        what = f"{config.depth} x {config.embed_dim}"
+    else:
+        what = f"{sum(config.blocks)} blocks to {config.dims[-1]}"
+    return f"{config.kind}, {what}, {config.image_size} px"
+
+
+def _global_kind(config: ClipConfig | PyramidTokensConfig | TilesConfig) -> str:
+    if isinstance(config, PyramidTokensConfig):
+        return f"{config.kind}, {config.tokens} tokens"
+    tokens = f"up to {config.tokens}" if isinstance(config, TilesConfig) else str(config.tokens)
+    return f"{config.kind}, {config.num_hidden_layers} x {config.hidden_size}, {config.image_size} px, {tokens} tokens"

@@ -69,6 +69,7 @@ class _Run:
         self._model = checkpoint.model
         self._writer = PromptWriter(checkpoint.config, checkpoint.tokenizer)
         self._generator = Generator(checkpoint.model, checkpoint.tokenizer)
+        self._prefix = self._writer.prefix
         families = TEMPLATES[checkpoint.config.template].families
         texts = (
             instruction(Task.PANOPTIC_SEGCAP, families=families),
@@ -88,9 +89,10 @@ class _Run:
         features = self._model.encode_images(self._views.pixels[None].to(device, dtype), clip)
         assert features.embedding is not None  # the pixel view was given
         self._tokens, self._embedding = features.tokens, features.embedding
+        self._prefix = self._writer.prefix_of(self._tokens.shape[1])
         limit = min(_NEW_TOKENS, self._checkpoint.config.max_new_tokens)
         both = self._tokens.expand(len(self._questions), -1, -1)
-        generated = self._generator.generate(self._writer.prefix, both, self._questions, limit)
+        generated = self._generator.generate(self._prefix, both, self._questions, limit)
         answers = [parse(self._checkpoint.tokenizer.decode(one.ids)) for one in generated]
         self._generated = generated
         counts = " and ".join(str(len(one.ids)) for one in generated)
@@ -123,7 +125,7 @@ class _Run:
             raise Skipped("no answer has a [SEG]")
         texts = [[*question, *answer.ids] for question, answer in zip(self._questions, self._made(), strict=True)]
         both = self._tokens.expand(len(texts), -1, -1)
-        read = torch.cat(self._generator.read(self._writer.prefix, both, texts))
+        read = torch.cat(self._generator.read(self._prefix, both, texts))
         mine, theirs = self._model.prompt_vectors(kept), self._model.prompt_vectors(read)
         difference = _worst((mine - theirs).abs())
         bound = _STATES.get(self._checkpoint.precision, _ROUGH_STATES) * float(theirs.abs().max())
@@ -189,7 +191,7 @@ class _Run:
 
     def _plain_logits(self, question: Sequence[int], ids: Tensor) -> Tensor:
         """Logits `(K, vocabulary)` of the steps that gave `ids`, from one pass over prompt and answer."""
-        language, prefix = self._model.language_model, self._writer.prefix
+        language, prefix = self._model.language_model, self._prefix
         text = torch.cat([torch.tensor(question, device=ids.device), ids])
         states = whole_pass(language, prefix, self._tokens, text[None])[0]
         start = len(prefix) + len(question) - 1

@@ -20,7 +20,17 @@ from PIL import Image
 from torch import Tensor
 
 from engine.images.decode import MAX_PIXELS, Photograph, decode_at_least
-from engine.model.config import ClipConfig, ModelConfig, PyramidConfig, SamEncoderConfig
+from engine.images.normalise import normalise
+from engine.images.tiling import tiles_of
+from engine.model.config import (
+    ClipConfig,
+    Fit,
+    ModelConfig,
+    PyramidConfig,
+    Sam2EncoderConfig,
+    SamEncoderConfig,
+    TilesConfig,
+)
 from engine.text.prompts import Box
 
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
@@ -45,8 +55,10 @@ class Frame:
     inner_width: int
 
     @classmethod
-    def fit(cls, height: int, width: int, side: int) -> Frame:
-        """The frame in which the longest side of `height x width` becomes `side`."""
+    def fit(cls, height: int, width: int, side: int, how: Fit = "pad") -> Frame:
+        """The frame in which the longest side of `height x width` becomes `side`, or with "squash" both sides do."""
+        if how == "squash":
+            return cls(height, width, side, side)
         scale = side / max(height, width)
         return cls(height, width, max(1, int(height * scale + 0.5)), max(1, int(width * scale + 0.5)))
 
@@ -57,7 +69,7 @@ class Views:
 
     Attributes:
         pixels: `(3, S, S)` float32, the pixel view.
-        clip: `(3, s, s)` float32, the global view, or None.
+        clip: `(3, s, s)` float32, the global view, or `(T, 3, s, s)`, its tiles; None where one view serves both.
         frame: where the photograph lies in the pixel view.
     """
 
@@ -91,15 +103,19 @@ def read_views(path: str | os.PathLike[str], config: ModelConfig, *, max_pixels:
     """
     longest = math.ceil(_MARGIN * config.pixel_encoder.image_size)
     clip = config.global_encoder
-    shortest = math.ceil(_MARGIN * clip.image_size) if isinstance(clip, ClipConfig) else 1
+    if isinstance(clip, TilesConfig):
+        longest = max(longest, math.ceil(_MARGIN * clip.image_size * clip.most_tiles))
+    squashed = config.pixel_encoder.image_size if config.pixel_encoder.fit == "squash" else 1
+    shortest = math.ceil(_MARGIN * max(clip.image_size if isinstance(clip, ClipConfig) else 1, squashed))
     return _views(decode_at_least(path, longest=longest, shortest=shortest, max_pixels=max_pixels), config)
 
 
-def pixel_view(inner: np.ndarray, config: SamEncoderConfig | PyramidConfig) -> Tensor:
+def pixel_view(inner: np.ndarray, config: SamEncoderConfig | Sam2EncoderConfig | PyramidConfig) -> Tensor:
     """Normalise an already resized photograph `(h, w, 3)` uint8 and pad it to `(3, S, S)`."""
     view = np.zeros((3, config.image_size, config.image_size), np.float32)
     height, width = inner.shape[:2]
-    _normalise(inner, config.mean, config.std, view[:, :height, :width])
+    scaled = inner.astype(np.float32) / np.float32(config.scale) if isinstance(config, Sam2EncoderConfig) else inner
+    normalise(scaled, config.mean, config.std, view[:, :height, :width])
     return torch.from_numpy(view)
 
 
@@ -114,12 +130,20 @@ def region_boxes(boxes: Sequence[Box]) -> Tensor:
 
 
 def _views(photograph: Photograph, config: ModelConfig) -> Views:
-    frame = Frame.fit(photograph.height, photograph.width, config.pixel_encoder.image_size)
+    pixel = config.pixel_encoder
+    frame = Frame.fit(photograph.height, photograph.width, pixel.image_size, pixel.fit)
     size = (frame.inner_width, frame.inner_height)
-    inner = photograph.image.resize(size, Image.Resampling.BILINEAR, photograph.box)
-    pixels = pixel_view(np.asarray(inner), config.pixel_encoder)
-    clip = _clip_view(photograph, config.global_encoder) if isinstance(config.global_encoder, ClipConfig) else None
-    return Views(pixels, clip, frame)
+    # Each as the model was trained.
+    how = Image.Resampling.BICUBIC if pixel.fit == "squash" else Image.Resampling.BILINEAR
+    pixels = pixel_view(np.asarray(photograph.image.resize(size, how, photograph.box)), pixel)
+    return Views(pixels, _global_view(photograph, config), frame)
+
+
+def _global_view(photograph: Photograph, config: ModelConfig) -> Tensor | None:
+    encoder = config.global_encoder
+    if isinstance(encoder, TilesConfig):
+        return tiles_of(photograph, encoder)
+    return _clip_view(photograph, encoder) if isinstance(encoder, ClipConfig) else None
 
 
 def _clip_view(photograph: Photograph, config: ClipConfig) -> Tensor:
@@ -135,7 +159,7 @@ def _clip_view(photograph: Photograph, config: ClipConfig) -> Tensor:
         resized = photograph.image.resize(size, Image.Resampling.BICUBIC, photograph.box)
         crop = resized.crop((left, top, left + side, top + side))
     view = np.empty((3, side, side), np.float32)
-    _normalise(np.asarray(crop).astype(np.float32) / np.float32(255), CLIP_MEAN, CLIP_STD, view)
+    normalise(np.asarray(crop).astype(np.float32) / np.float32(255), CLIP_MEAN, CLIP_STD, view)
     return torch.from_numpy(view)
 
 
@@ -146,11 +170,3 @@ def _part(
     across, down = (box[2] - box[0]) / size[0], (box[3] - box[1]) / size[1]
     x, y = box[0] + left * across, box[1] + top * down
     return x, y, min(box[2], x + side * across), min(box[3], y + side * down)
-
-
-# In numpy, not in torch, whose own threads would fight for the cores with those that read photographs.
-def _normalise(pixels: np.ndarray, mean: Sequence[float], std: Sequence[float], out: np.ndarray) -> None:
-    """`(h, w, 3)` to `(3, h, w)` float32, in place in `out`."""
-    for channel, (middle, spread) in enumerate(zip(mean, std, strict=True)):
-        np.subtract(pixels[..., channel], np.float32(middle), out=out[channel], dtype=np.float32)
-        out[channel] /= np.float32(spread)

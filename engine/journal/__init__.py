@@ -4,14 +4,14 @@ One file, written by one process: records of worker processes come to the parent
 can't tear a line. Lines are only ever appended, each with a checksum:
 
     {"crc":"0f3a…","run":{…}}                                   a run begins, or goes on: model, options, inputs
-    {"crc":"…","name":"a/b.jpg","at":7,"content":"…","stamp":"…","state":"done","of":"…","photo":{…}}
+    {"crc":"…","name":"a/b.jpg","at":7,"content":"…","stamp":"…","state":"done","of":"…","time":1767225600000,"photo":{…}}
     {"crc":"…","run":{…},"again":0}                             the same once more, of the run that begins at that byte
     {"crc":"…","damaged":[12],"offsets":[5310]}                 damaged lines that are known, their photographs redone
     {"crc":"…","finished":"2026-01-01T00:00:00+00:00"}          all inputs were gone through
 
 A later line of a photograph takes the place of an earlier one. Whether a photograph is done is decided by its name and
 the hash of its content, within the run's model and options; `of` is a hash of these, so that a photograph still belongs
-to its run where no line that says what that is has survived.
+to its run where no line that says what that is has survived; `time` is when it was done, in milliseconds since 1970.
 
 Whole lines of other kinds or shapes are those of a newer version: they stay, are left out, and are reported.
 """

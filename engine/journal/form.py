@@ -166,5 +166,5 @@ def _is_mask(value: Mapping[str, Any]) -> bool:
     return (
         type(value["segmentation"]["counts"]) is str
         and type(height) is type(width) is type(value["area"]) is int
-        and math.isfinite(x + y + box_width + box_height + value["score"])
+        and all(map(math.isfinite, (x, y, box_width, box_height, value["score"])))
     )

@@ -186,6 +186,15 @@ class Index:
         """The same of each that could not be done."""
         return self._values(done=False)
 
+    def times(self) -> Iterator[float]:
+        """When the photographs since `start` were done, in the order of the file, in seconds since 1970.
+
+        Those of older versions, whose lines don't say it, are left out.
+        """
+        for offset in array("q", np.sort(self._offset_array[self._offset_array >= self._begun]).tobytes()):
+            if time := self._read(offset).time:
+                yield time / 1000
+
     def require_whole(self) -> None:
         """Refuse to make outputs without the photographs of damaged lines.
 

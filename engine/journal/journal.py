@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -127,6 +128,7 @@ class Journal:
             "stamp": held.stamp,
             "state": FAILED if isinstance(entry, Failure) else DONE,
             "of": self._identity,
+            "time": time.time_ns() // 1_000_000,
         }
         self._writer.append(b"%b%b%b}" % (dump(head)[:-1], PHOTO, dump(to_json(entry, path))))
         if self._writer.written % _REPEATED == 1:

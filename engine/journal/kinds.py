@@ -35,6 +35,7 @@ class Photograph:
         known: what its file held.
         done: it was answered.
         identity: of the run (see `RunInfo.identity`); empty in lines that are older than that.
+        time: when it was done, in milliseconds since 1970; 0 in lines that are older than that.
         text: its public form, as JSON.
     """
 
@@ -43,6 +44,7 @@ class Photograph:
     known: Fingerprint
     done: bool
     identity: str
+    time: int
     text: bytes
 
 
@@ -120,12 +122,13 @@ def photograph(rest: bytes) -> Photograph | None:
         head = load(b"{%b}" % head_text)
         name, at, state = renewed(head["name"]), head["at"], head["state"]
         content, stamp, identity = head["content"], head["stamp"], head.get("of", "")
-        right = type(name) is type(content) is type(stamp) is type(identity) is str and type(at) is int
+        time = head.get("time", 0)
+        right = type(name) is type(content) is type(stamp) is type(identity) is str and type(at) is type(time) is int
         if not (right and abs(at) < _LARGEST and state in (DONE, FAILED)):
             return None
     except _OTHER:
         return None
-    return Photograph(name, at, Fingerprint(content, stamp), state == DONE, identity, text[:-1])
+    return Photograph(name, at, Fingerprint(content, stamp), state == DONE, identity, time, text[:-1])
 
 
 def _is_answered(form: Any, done: bool) -> bool:

@@ -116,6 +116,8 @@ class OnnxMaskDecoder:
     def __call__(self, embedding: ImageEmbedding, prompts: Tensor, image_index: Tensor) -> Tensor:
         """See `MaskDecoder`."""
         low_res = torch.empty(len(prompts), self._side, self._side, device=self._device)
+        if not len(prompts):
+            return low_res  # ONNX Runtime binds no empty tensor
         whole = ImageEmbedding.of([maps.to(self._device, torch.float32).contiguous() for maps in embedding.tensors])
         vectors, index = prompts.to(self._device, torch.float32), image_index.to(self._device)
         parts = _parts(whole, vectors.contiguous(), index.contiguous(), self._together)

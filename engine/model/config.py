@@ -24,7 +24,11 @@ Heads = Annotated[int, Field(strict=True, ge=1, le=1024)]
 Factor = Annotated[int, Field(strict=True, ge=1, le=8)]
 Triple = tuple[PositiveFloat, PositiveFloat, PositiveFloat]
 Activation = Literal["gelu", "gelu_new", "gelu_pytorch_tanh", "quick_gelu", "relu", "silu"]
+Fit = Literal["pad", "squash"]
+"""A photograph's sides keep their proportion, and zeros fill the square; or both become the square's."""
 LanguageType = Literal["llama", "mistral", "qwen2", "qwen3"]
+
+ProjectorKind = Literal["linear", "mlp2x_gelu", "norm_mlp2x_gelu"]
 
 _MOST_TOKENS = 1 << 16  # cells of a grid that attention goes over
 
@@ -89,6 +93,49 @@ class RegionEncoderConfig(Part):
         if self.dim % 4 or self.dim % self.groups:
             raise ValueError(f"dim {self.dim} must be a multiple of 4 and of groups ({self.groups})")
         return self
+
+
+class TilesConfig(Part):
+    """An InternViT as the global encoder, over tiles of the photograph and a thumbnail of it.
+
+    The defaults are those of InternViT-300M. Source: InternVL 1.5 (arXiv 2404.16821), section 3.
+
+    Attributes:
+        image_size: side of a tile.
+        norm: of the layers.
+        most_tiles: in which a photograph is cut; a thumbnail of the whole comes behind several.
+    """
+
+    kind: Literal["tiles"] = "tiles"
+    image_size: Pixels = 448
+    patch_size: Pixels = 14
+    hidden_size: Width = 1024
+    intermediate_size: Width = 4096
+    num_hidden_layers: Layers = 24
+    num_attention_heads: Heads = 16
+    attention_bias: bool = True
+    use_qk_norm: bool = False
+    norm: Literal["layer_norm", "rms_norm"] = "layer_norm"
+    layer_norm_eps: float = Field(1e-6, gt=0, lt=1)
+    most_tiles: int = Field(12, strict=True, ge=1, le=64)
+
+    @model_validator(mode="after")
+    def _sizes_fit(self) -> TilesConfig:
+        _check_grid(self.image_size, self.patch_size)
+        _check_heads("hidden_size", self.hidden_size, "num_attention_heads", self.num_attention_heads)
+        if self.image_size % (2 * self.patch_size):
+            raise ValueError(f"image_size {self.image_size} must be a multiple of two patches of {self.patch_size}")
+        return self
+
+    @property
+    def tokens_per_tile(self) -> int:
+        """Four patches are one token."""
+        return (self.image_size // self.patch_size // 2) ** 2
+
+    @property
+    def tokens(self) -> int:
+        """Image tokens of the photograph that has the most."""
+        return self.tokens_per_tile * (self.most_tiles + (self.most_tiles > 1))
 
 
 class HintsConfig(Part):
@@ -164,6 +211,61 @@ class SamEncoderConfig(Part):
         """There are no finer maps."""
         return None
 
+    @property
+    def fit(self) -> Fit:
+        """How a photograph lies in the pixel view."""
+        return "pad"
+
+
+class Sam2EncoderConfig(Part):
+    """SAM 2's image encoder, Hiera and a feature pyramid (arXiv 2408.00714); defaults: Hiera-L.
+
+    Attributes:
+        blocks, dims, heads, windows: of each of its four stages.
+        global_blocks: those whose attention sees the whole.
+        mean, std: of the 256 steps of a channel, over `scale`.
+    """
+
+    kind: Literal["sam2_hiera"] = "sam2_hiera"
+    image_size: Pixels = 1024
+    blocks: tuple[Layers, Layers, Layers, Layers] = (2, 6, 36, 4)
+    dims: tuple[Width, Width, Width, Width] = (144, 288, 576, 1152)
+    heads: tuple[Heads, Heads, Heads, Heads] = (2, 4, 8, 16)
+    windows: tuple[Heads, Heads, Heads, Heads] = (8, 4, 16, 8)
+    global_blocks: tuple[int, ...] = Field((23, 33, 43), max_length=64)
+    background: Pixels = 7
+    out_channels: Width = 256
+    scale: PositiveFloat = 255.0
+    mean: tuple[float, float, float] = (0.484375, 0.455078125, 0.40625)
+    std: Triple = (0.228515625, 0.2236328125, 0.224609375)
+
+    @model_validator(mode="after")
+    def _sizes_fit(self) -> Sam2EncoderConfig:
+        if self.image_size % 32:
+            raise ValueError(f"image_size must be a multiple of 32, got {self.image_size}")
+        for dim, heads in zip(self.dims, self.heads, strict=True):
+            _check_heads("dims", dim, "heads", heads)
+        if not all(0 <= block < sum(self.blocks) for block in self.global_blocks):
+            raise ValueError(f"global_blocks must be of the encoder's {sum(self.blocks)} blocks")
+        if self.out_channels % 8:
+            raise ValueError(f"out_channels must be a multiple of 8, got {self.out_channels}")
+        return self
+
+    @property
+    def grid(self) -> int:
+        """Side of the image embedding."""
+        return self.image_size // 16
+
+    @property
+    def upscaling(self) -> tuple[int, int]:
+        """What leads from the grid to the levels of stride 8 and 4."""
+        return 2, 2
+
+    @property
+    def fit(self) -> Fit:
+        """How a photograph lies in the pixel view."""
+        return "squash"
+
 
 class PyramidConfig(Part):
     """A convolutional backbone of timm with a feature pyramid that ends on the mask decoder's grid.
@@ -191,6 +293,11 @@ class PyramidConfig(Part):
     def upscaling(self) -> tuple[int, int] | None:
         """What leads from the grid to the levels of stride 4 and 2, which are the finer maps; None without them."""
         return (3, 2) if self.high_res else None
+
+    @property
+    def fit(self) -> Fit:
+        """How a photograph lies in the pixel view."""
+        return "pad"
 
     @model_validator(mode="after")
     def _grid_is_whole(self) -> PyramidConfig:
@@ -268,6 +375,9 @@ class MaskDecoderConfig(Part):
     Attributes:
         upscaling: how many times larger each of its two steps makes the grid.
         high_res: whether a finer map of the pixel encoder is added at each of them, as in SAM 2.
+        padding_prompts: prompts for no point that stand before the prompt vector.
+        object_score: whether there is a token for the presence of the object, before the others.
+        best: which mask counts: the single one, or that of the others for which the decoder predicts the highest IoU.
     """
 
     dim: Width = 256
@@ -277,6 +387,9 @@ class MaskDecoderConfig(Part):
     num_multimask_outputs: int = Field(3, strict=True, ge=1, le=64)
     upscaling: tuple[Factor, Factor] = (2, 2)
     high_res: bool = False
+    padding_prompts: int = Field(0, strict=True, ge=0, le=16)
+    object_score: bool = False
+    best: Literal["single", "predicted_iou"] = "single"
 
 
 class ModelConfig(Part):
@@ -291,10 +404,10 @@ class ModelConfig(Part):
     """
 
     name: str = Field(max_length=1000)
-    global_encoder: Annotated[ClipConfig | PyramidTokensConfig, Field(discriminator="kind")]
-    projector: Literal["linear", "mlp2x_gelu"] = "mlp2x_gelu"
+    global_encoder: Annotated[ClipConfig | PyramidTokensConfig | TilesConfig, Field(discriminator="kind")]
+    projector: ProjectorKind = "mlp2x_gelu"
     language: LanguageConfig
-    pixel_encoder: Annotated[SamEncoderConfig | PyramidConfig, Field(discriminator="kind")]
+    pixel_encoder: Annotated[SamEncoderConfig | Sam2EncoderConfig | PyramidConfig, Field(discriminator="kind")]
     mask_decoder: MaskDecoderConfig = MaskDecoderConfig()
     seg_state_offset: Literal[-1, 0] = -1
     template: str = "llava_v1"

@@ -40,11 +40,15 @@ class MaskHead(nn.Module):
             iou_head_depth=3,
             iou_head_hidden_dim=config.dim,
         )
+        if config.object_score:
+            # It takes part in the attention; whether the object is there is not asked.
+            self.mask_decoder.obj_score_token = nn.Embedding(1, config.dim)
+        self._padding, self._by_iou = config.padding_prompts, config.best == "predicted_iou"
         if config.upscaling != (2, 2):
             self.mask_decoder.output_upscaling = _upscaling(config, self.mask_decoder.output_upscaling[1])
 
     def forward(self, embedding: ImageEmbedding, prompts: Tensor, image_index: Tensor) -> Tensor:
-        """Decode all masks of a batch (SAM with a sparse prompt only, `multimask_output` off).
+        """Decode all masks of a batch, by a sparse prompt only.
 
         Args:
             embedding: of `B` images.
@@ -61,13 +65,31 @@ class MaskHead(nn.Module):
         dense = self.prompt_encoder.no_mask_embed.weight.reshape(1, -1, 1, 1)
         source = (embeddings + dense)[image_index]
         position = self.prompt_encoder.get_dense_pe().to(source.dtype).expand(n, -1, -1, -1)
-        own = torch.cat([decoder.iou_token.weight, decoder.mask_tokens.weight], dim=0)
-        tokens = torch.cat([own.to(prompts.dtype).expand(n, -1, -1), prompts[:, None]], dim=1)
+        own = torch.cat([table.weight for table in self._own_tokens()], dim=0)
+        padding = self.prompt_encoder.not_a_point_embed.weight.repeat(self._padding, 1)
+        fixed = torch.cat([own, padding], dim=0).to(prompts.dtype)
+        tokens = torch.cat([fixed.expand(n, -1, -1), prompts[:, None]], dim=1)
         hidden, source = decoder.transformer(source, position, tokens)
-        # Token 0 is the IoU token, token 1 the single-mask token.
-        weights = decoder.output_hypernetworks_mlps[0](hidden[:, 1])
+        weights = self._weights(hidden[:, len(own) - decoder.num_mask_tokens - 1 : len(own)])
         finer = [maps.float() for maps in embedding.high_res]
         return self._drawn(source, weights, embeddings.shape[-1], finer, image_index)
+
+    def _own_tokens(self) -> list[nn.Embedding]:
+        """The decoder's own tokens: one for the object's presence where there is one, one for the IoU, the masks'."""
+        decoder = self.mask_decoder
+        presence = [decoder.obj_score_token] if hasattr(decoder, "obj_score_token") else []
+        return [*presence, decoder.iou_token, decoder.mask_tokens]
+
+    def _weights(self, hidden: Tensor) -> Tensor:
+        """What the enlarged grid is multiplied with, `(N, c)`, from the states of the IoU's and the masks' tokens."""
+        decoder = self.mask_decoder
+        if not self._by_iou:
+            return decoder.output_hypernetworks_mlps[0](hidden[:, 1])
+        # The first mask is the single one; of the others the best counts, and only that one is drawn.
+        best = decoder.iou_prediction_head(hidden[:, 0])[:, 1:].argmax(dim=1)
+        several = [mlp(hidden[:, 1 + k]) for k, mlp in enumerate(decoder.output_hypernetworks_mlps) if k]
+        stacked = torch.stack(several, dim=1)
+        return stacked.gather(1, best[:, None, None].expand(-1, 1, stacked.shape[-1]))[:, 0]
 
     def _drawn(
         self, source: Tensor, weights: Tensor, side: int, high_res: Sequence[Tensor], image_index: Tensor

@@ -6,19 +6,24 @@ Legend: `B` images, `P` image tokens, `T` text tokens, `D` hidden size of the la
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
-from engine.model.config import ClipConfig, LanguageConfig, ModelConfig
+from engine.model.config import ClipConfig, LanguageConfig, ModelConfig, PyramidTokensConfig, TilesConfig
 from engine.model.embedding import ImageEmbedding
 from engine.model.global_encoder import ClipTower, PyramidTokens
 from engine.model.hints import NameHints
 from engine.model.mask_head import MaskHead
 from engine.model.pixel_encoder import PixelFeatures, Pyramid, build_pixel_encoder
 from engine.model.region_encoder import RegionEncoder
+from engine.model.tiles import TileTower
+
+_TILES = 16
+"""Tiles that are read in a call: more are no faster each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +57,9 @@ class MGLMM(nn.Module):
         self.region_encoder = _region_encoder(config, hidden)
         self.hints = _hints(config, hidden)
 
-    def _global_encoder(self, config: ModelConfig) -> ClipTower | PyramidTokens:
+    def _global_encoder(self, config: ModelConfig) -> ClipTower | PyramidTokens | TileTower:
+        if isinstance(config.global_encoder, TilesConfig):
+            return TileTower(config.global_encoder)
         if isinstance(config.global_encoder, ClipConfig):
             return ClipTower(config.global_encoder)
         assert isinstance(self.pixel_encoder, Pyramid)  # ModelConfig has checked it
@@ -67,7 +74,8 @@ class MGLMM(nn.Module):
 
         Args:
             pixels: `(B, 3, S, S)`, the pixel view, or None where no mask is wanted.
-            view: `(B, 3, s, s)`, the global view, or None where the global encoder does not need one.
+            view: `(B, 3, s, s)`, the global view, or `(B, T, 3, s, s)`, as many tiles of each; None where the global
+                encoder does not need one.
 
         Raises:
             ValueError: if a view is missing that the global encoder needs.
@@ -76,12 +84,35 @@ class MGLMM(nn.Module):
 
     def image_features(self, features: PixelFeatures | None, view: Tensor | None) -> ImageFeatures:
         """As `encode_images`, from what the pixel encoder gave."""
+        if isinstance(self.global_encoder, TileTower):
+            if view is None:
+                raise ValueError("tiles are needed")
+            tokens = self._tile_tokens(view.flatten(0, 1), len(view))
+            return ImageFeatures(tokens, features.embedding if features else None)
         tokens = self.projector(self.global_encoder(view, features))
         if self.hints is not None:
             assert features is not None and features.classes is not None  # ModelConfig has checked it
             words = self.hints(features.classes, self.language_model.get_input_embeddings())
             tokens = torch.cat([tokens, words.to(tokens.dtype)], dim=1)
         return ImageFeatures(tokens, features.embedding if features else None)
+
+    def photograph_tokens(self, features: PixelFeatures | None, views: Sequence[Tensor]) -> list[Tensor]:
+        """Image tokens of photographs that may have different numbers of them, `(P, D)` each.
+
+        Args:
+            features: what the pixel encoder gave, `B` images.
+            views: of each photograph the global view `(3, s, s)`, or its tiles `(T, 3, s, s)`; none where the global
+                encoder needs none.
+        """
+        if not isinstance(self.global_encoder, TileTower):
+            view = torch.stack(list(views)) if views else None
+            return list(self.image_features(features, view).tokens)
+        return [self._tile_tokens(tiles, 1)[0] for tiles in views]
+
+    def _tile_tokens(self, tiles: Tensor, photographs: int) -> Tensor:
+        """Tiles `(B * T, 3, s, s)` to image tokens `(B, P, D)`."""
+        tokens = [self.projector(self.global_encoder(some)) for some in tiles.split(_TILES)]
+        return torch.cat(tokens).reshape(photographs, -1, tokens[0].shape[-1])
 
     def prompt_vectors(self, states: Tensor) -> Tensor:
         """`[SEG]` states `(N, D)` (last layer, after the final norm) to float32 prompt vectors `(N, C)`."""
@@ -131,10 +162,11 @@ def _region_encoder(config: ModelConfig, hidden: int) -> RegionEncoder | None:
 
 def _hints(config: ModelConfig, hidden: int) -> NameHints | None:
     view = config.global_encoder
-    return None if isinstance(view, ClipConfig) or view.hints is None else NameHints(view.hints, hidden)
+    return NameHints(view.hints, hidden) if isinstance(view, PyramidTokensConfig) and view.hints else None
 
 
 def _projector(kind: str, channels: int, hidden: int) -> nn.Module:
     if kind == "linear":
         return nn.Linear(channels, hidden)
-    return nn.Sequential(nn.Linear(channels, hidden), nn.GELU(), nn.Linear(hidden, hidden))
+    norm = [nn.LayerNorm(channels)] if kind == "norm_mlp2x_gelu" else []
+    return nn.Sequential(*norm, nn.Linear(channels, hidden), nn.GELU(), nn.Linear(hidden, hidden))

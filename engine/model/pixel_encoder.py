@@ -17,8 +17,9 @@ from segment_anything.modeling import ImageEncoderViT
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from engine.model.config import PyramidConfig, SamEncoderConfig
+from engine.model.config import PyramidConfig, Sam2EncoderConfig, SamEncoderConfig
 from engine.model.embedding import ImageEmbedding
+from engine.model.sam2_encoder import Sam2PixelEncoder
 
 TOGETHER = 8
 """Photographs in a call of the encoders: more are no faster each, and SAM's attention takes gigabytes for each."""
@@ -164,8 +165,25 @@ class _Residual(nn.Module):
         return x + self.out(F.gelu(self.mix(self.norm(x))))
 
 
-def build_pixel_encoder(config: SamEncoderConfig | PyramidConfig) -> SamPixelEncoder | Pyramid:
+class Sam2(nn.Module):
+    """SAM 2's image encoder."""
+
+    def __init__(self, config: Sam2EncoderConfig) -> None:
+        super().__init__()
+        self.encoder = Sam2PixelEncoder(config)
+
+    def forward(self, pixels: Tensor) -> PixelFeatures:
+        """`pixels` `(B, 3, S, S)`, normalised."""
+        return PixelFeatures(self.encoder(pixels), None)
+
+
+PixelEncoder = SamPixelEncoder | Sam2 | Pyramid
+
+
+def build_pixel_encoder(config: SamEncoderConfig | Sam2EncoderConfig | PyramidConfig) -> PixelEncoder:
     """The pixel encoder that `config` names, with random weights."""
+    if isinstance(config, Sam2EncoderConfig):
+        return Sam2(config)
     return SamPixelEncoder(config) if isinstance(config, SamEncoderConfig) else Pyramid(config)
 
 
@@ -176,7 +194,7 @@ def freeze_batch_norm(module: nn.Module) -> None:
             child.eval()
 
 
-def for_inference(encoder: SamPixelEncoder | Pyramid) -> nn.Module:
+def for_inference(encoder: PixelEncoder) -> nn.Module:
     """The encoder as it runs fastest with fixed weights; the given one is left as it is.
 
     A pyramid's batch norms go into the convolutions before them, and its pictures lie channels last.

@@ -1,5 +1,6 @@
 """Named configurations: `nano` (the embedded model), `nano-plain` (what it has grown from: without finer maps and
-without the names of its backbone's classifier), `7b` and `13b` (the paper's parts and sizes), `bench-768`.
+without the names of its backbone's classifier), `7b` and `13b` (the paper's parts and sizes), `sa2va-...` (the sizes of
+its releases over InternVL), `bench-768`.
 
 `bench-768` is only for measuring on a CPU (`mglmm bench --model random:bench-768`): the paper's kind of prompt, with
 576 image tokens, before a language model of 12 layers of 768 with the whole vocabulary. Its encoders are too small to
@@ -16,7 +17,9 @@ from engine.model.config import (
     ModelConfig,
     PyramidConfig,
     PyramidTokensConfig,
+    Sam2EncoderConfig,
     SamEncoderConfig,
+    TilesConfig,
 )
 
 NANO_PLAIN = ModelConfig(
@@ -92,10 +95,45 @@ BENCH_768 = ModelConfig(
 )
 
 
+def _sa2va(name: str, hidden: int, intermediate: int, layers: int, heads: int) -> ModelConfig:
+    """Sa2VA over InternVL: the sizes of its Qwen2.5."""
+    return ModelConfig(
+        name=name,
+        global_encoder=TilesConfig(),
+        projector="norm_mlp2x_gelu",
+        language=LanguageConfig(
+            model_type="qwen2",
+            options={
+                # 151,665 of Qwen2.5, and the added tokens of InternVL and Sa2VA.
+                "vocab_size": 151679,
+                "hidden_size": hidden,
+                "intermediate_size": intermediate,
+                "num_hidden_layers": layers,
+                "num_attention_heads": heads,
+                "num_key_value_heads": {14: 2, 12: 2, 16: 2, 28: 4, 40: 8}[heads],
+                "max_position_embeddings": 32768,
+                "rms_norm_eps": 1e-6,
+                "tie_word_embeddings": False,
+                "rope_parameters": {"rope_type": "default", "rope_theta": 1e6},
+            },
+        ),
+        pixel_encoder=Sam2EncoderConfig(),
+        mask_decoder=MaskDecoderConfig(high_res=True, padding_prompts=2, object_score=True, best="predicted_iou"),
+        seg_state_offset=0,
+        template="qwen_chat",
+        max_new_tokens=2048,
+    )
+
+
 PRESETS: dict[str, ModelConfig] = {
     "nano": NANO,
     "nano-plain": NANO_PLAIN,
     "7b": _vicuna("7b", 4096, 11008, 32, 32),
     "13b": _vicuna("13b", 5120, 13824, 40, 40),
     "bench-768": BENCH_768,
+    "sa2va-1b": _sa2va("sa2va-1b", 896, 4864, 24, 14),
+    "sa2va-4b": _sa2va("sa2va-4b", 2048, 11008, 36, 16),
+    "sa2va-internvl3-2b": _sa2va("sa2va-internvl3-2b", 1536, 8960, 28, 12),
+    "sa2va-internvl3-8b": _sa2va("sa2va-internvl3-8b", 3584, 18944, 28, 28),
+    "sa2va-internvl3-14b": _sa2va("sa2va-internvl3-14b", 5120, 13824, 48, 40),
 }

@@ -119,7 +119,9 @@ class Answerer:
         self._model = checkpoint.model
         self._pixel_encoder = checkpoint.pixel_encoder
         self._tokenizer = checkpoint.tokenizer
-        self._families = TEMPLATES[checkpoint.config.template].families
+        template = TEMPLATES[checkpoint.config.template]
+        self._families = template.families
+        self._stop = template.stop if template.spelt else None
         self._side = checkpoint.config.pixel_encoder.image_size
         self._low_side = checkpoint.config.low_res_side
         self._device, self._dtype = checkpoint.device, checkpoint.precision.dtype
@@ -136,6 +138,7 @@ class Answerer:
             recorded=self._device.type == "cuda"
             and not checkpoint.precision.quantised
             and is_recordable(checkpoint.model.language_model),
+            stop=self._stop,
         )
         self._decoder = decoder
         self._limit = limit
@@ -174,7 +177,8 @@ class Answerer:
 
     def request(self, photograph: Encoded, asked: Asked) -> Request:
         """A question about a photograph, for the generator."""
-        return Request(self._writer.prefix, photograph.tokens, self._writer.question(asked.instruction), self._limit)
+        prefix = self._writer.prefix_of(len(photograph.tokens))
+        return Request(prefix, photograph.tokens, self._writer.question(asked.instruction), self._limit)
 
     @torch.inference_mode()
     def finish(self, drafts: Sequence[Draft]) -> list[Answered]:
@@ -213,36 +217,39 @@ class Answerer:
             history = [Turn(one.asked.instruction, one.answer.raw) for one in answers]
             ids = self._writer.question(question, history)
             tokens = photograph.tokens[None]
-            (text,) = self.generator.generate(self._writer.prefix, tokens, [ids], self._limit, [regions])
+            prefix = self._writer.prefix_of(len(photograph.tokens))
+            (text,) = self.generator.generate(prefix, tokens, [ids], self._limit, [regions])
             answers += self.finish([Draft(Asked("custom", question), photograph, text)])
         return answers
 
     def _parsed(self, generated: Generated) -> Answer:
         probabilities = self._words.between_tags(generated.ids, generated.probabilities)
-        return parse(self._tokenizer.decode(generated.ids), probabilities)
+        text = self._tokenizer.decode(generated.ids)
+        return parse(text if self._stop is None else text.removesuffix(self._stop).rstrip(), probabilities)
 
     def _encoded(self, views: Sequence[Views]) -> list[Encoded]:
         pixels = self._stacked([view.pixels for view in views])
-        features = self._model.image_features(self._pixel_encoder(pixels), self._clip(views))
-        assert features.embedding is not None  # the pixel view was given
-        return [Encoded(*pair) for pair in zip(features.tokens, features.embedding.split(), strict=True)]
+        features = self._pixel_encoder(pixels)
+        tokens = self._model.photograph_tokens(features, self._clips(views))
+        return [Encoded(*pair) for pair in zip(tokens, features.embedding.split(), strict=True)]
 
-    def _clip(self, views: Sequence[Views]) -> Tensor | None:
-        clips = [view.clip for view in views if view.clip is not None]
-        return self._stacked(clips) if clips else None
+    def _clips(self, views: Sequence[Views]) -> list[Tensor]:
+        return self._there([view.clip for view in views if view.clip is not None])
 
     def _stacked(self, tensors: Sequence[Tensor]) -> Tensor:
+        return torch.stack(self._there(tensors))
+
+    def _there(self, tensors: Sequence[Tensor]) -> list[Tensor]:
         """Uploaded or not, on the device in the model's type."""
         there = [tensor.to(self._device, self._dtype) for tensor in tensors]
         if self._device.type == "cuda":
             for tensor in there:
                 # Its memory belongs to another stream, which may use it again once this one has read it.
                 tensor.record_stream(torch.cuda.current_stream(self._device))
-        return torch.stack(there)
+        return there
 
     def _regions(self, views: Views, boxes: Sequence[Box]) -> Tensor:
-        clip = self._clip([views])
-        assert clip is not None  # a region encoder reads the CLIP tower
+        clip = torch.stack(self._clips([views]))  # a region encoder reads the CLIP tower
         index = torch.zeros(len(boxes), dtype=torch.long, device=clip.device)
         return self._model.region_vectors(clip, region_boxes(boxes).to(clip.device), index)
 

@@ -116,6 +116,18 @@ PUBLIC: Families = {
 }
 
 
+SA2VA: Families = {
+    **PUBLIC,
+    # It was trained on grounded captions of the whole, and on expressions; not on one object and its parts. The nearest
+    # to that is its grounded caption, of the object alone.
+    Task.PANOPTIC_SEGCAP: (f"Could you please give me a detailed description of the image? {_WITH_MASKS}",),
+    Task.FINE_SEGCAP: (f"Could you please give me a detailed description of {{label}} in the image? {_WITH_MASKS}",),
+    Task.GCG: (f"Could you please give me a brief description of the image? {_WITH_MASKS}",),
+    Task.REFERRING: ("Can you segment {label} in this image?", "Please segment {label} in this image."),
+}
+"""Those that Sa2VA (arXiv 2501.04001) was trained with, or that are nearest to them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Box:
     """A region in fractions of the image: `0 <= left < right <= 1`, `0 <= top < bottom <= 1`."""
@@ -178,6 +190,9 @@ class ChatTemplate:
         turn: a later question, behind the stop text of the answer before it.
         stop: the text that ends an answer.
         families: the wordings that models of this template know.
+        gap: what stands between a prompt and its answer.
+        spelt: whether the stop text is spelt with ordinary tokens, so that it is looked for in the text.
+        tokens: what must be a single token.
     """
 
     prefix: str
@@ -185,6 +200,9 @@ class ChatTemplate:
     turn: str
     stop: str
     families: Families
+    gap: str = " "
+    spelt: bool = False
+    tokens: tuple[str, ...] = ("<im_start>", "<im_end>")
 
     def first(self, question: str) -> str:
         """The prompt after the prefix, up to where the answer begins."""
@@ -222,5 +240,25 @@ TEMPLATES: dict[str, ChatTemplate] = {
         turn="USER: {question} ASSISTANT:",
         stop="</s>",
         families=PUBLIC,
+    ),
+    # Sa2VA over InternVL. Of what its language models say between turns, the line break is part of the later turn.
+    "qwen_chat": ChatTemplate(
+        prefix=f"<|im_start|>user\n<img>{IMAGE}</img>",
+        question="\n{question}<|im_end|>\n<|im_start|>assistant\n",
+        turn="\n<|im_start|>user\n{question}<|im_end|>\n<|im_start|>assistant\n",
+        stop="<|im_end|>",
+        families=SA2VA,
+        gap="",
+        tokens=("<|im_start|>", "<|im_end|>", "<img>", "</img>"),
+    ),
+    "phi3_chat": ChatTemplate(
+        prefix=f"<|user|>\n<img>{IMAGE}</img>",
+        question="\n{question}<|end|>\n<|assistant|>\n",
+        turn="\n<|user|>\n{question}<|end|>\n<|assistant|>\n",
+        stop="<|end|>",
+        families=SA2VA,
+        gap="",
+        spelt=True,
+        tokens=("<img>", "</img>"),
     ),
 }

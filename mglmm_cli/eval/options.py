@@ -72,7 +72,10 @@ def common(*, data_required: bool = True, images: bool = True) -> Callable[[_Fun
             help="Compare with an earlier result on the same questions.",
         ),
         click.option(
-            "--worst", type=click.IntRange(min=1), metavar="N", help="Draw the N worst answers into OUT/worst/."
+            "--worst",
+            type=click.IntRange(min=1),
+            metavar="N",
+            help="Write a page of the N worst answers into OUT/worst/.",
         ),
     ]
     if images:

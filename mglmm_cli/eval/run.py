@@ -88,7 +88,7 @@ def run(name: str, given: Mapping[str, Any]) -> None:
     if earlier:
         print_differences(compare(Stored(scored, report.items), earlier))
     if given["worst"]:
-        _draw_worst(given, opened, answers, report)
+        _show_worst(given, title, scored.answers_hash, opened, answers, report)
 
 
 def _scored_report(opened: Opened, answers: _Answers, scoring: Scoring, predictions: Path | None) -> Report:
@@ -212,12 +212,18 @@ def _scored(
     )
 
 
-def _draw_worst(given: Mapping[str, Any], opened: Opened, answers: _Answers, report: Report) -> None:
+def _show_worst(
+    given: Mapping[str, Any], title: str, key: str, opened: Opened, answers: _Answers, report: Report
+) -> None:
     from mglmm_cli.eval.worst import write_worst
 
-    folder = given["out"] / _WORST
-    written = write_worst(folder, given["worst"], opened.benchmark, answers.by_id, report)
-    _note(f"drew {len(written)} of the worst answers into {folder}")
+    written = write_worst(given["out"] / _WORST, title, key, given["worst"], opened.benchmark, answers.by_id, report)
+    if written.unseen:
+        _note(
+            f"{written.unseen} of the {written.photographs} worst answers are shown on grey: their photographs can't "
+            "be read: --images says where they lie"
+        )
+    _note(f"wrote {written.index}")
 
 
 def _note(line: str) -> None:

@@ -1,71 +1,89 @@
-"""Pictures of answers that scored badly: the truth beside the answer."""
+"""A page of answers that scored badly: each beside the truth."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from engine.errors import MglmmError, PhotographError
-from engine.images.decode import decode
+from engine.images.decode import upright_size
 from engine.masks import rle
 from engine.records import RLE, Mask, PhotoRecord, SegCap
 from engine.text.grammar import parse
-from exporters.overlay import write_overlay
-from trainer.benchmarks.benchmark import Benchmark, Question, Report
+from engine.text.names import to_text
+from exporters.report.entries import Entry
+from exporters.report.writer import Run, Written, write_report
+from trainer.benchmarks.benchmark import Benchmark, Question, Report, Size
 from trainer.metrics.mgsc import Prediction
-
-_UNSAFE = re.compile(r"[^\w.+-]+")
 
 
 def write_worst(
-    folder: Path, count: int, benchmark: Benchmark, answers: Mapping[str, Prediction], report: Report
-) -> list[Path]:
-    """Draw the questions with the lowest scores.
+    folder: Path,
+    title: str,
+    key: str,
+    count: int,
+    benchmark: Benchmark,
+    answers: Mapping[str, Prediction],
+    report: Report,
+) -> Written:
+    """Write the page of the questions with the lowest scores, the worst first.
 
     Args:
-        folder: gets `001_<question>.jpg`, the worst first.
+        folder: gets the page, see `exporters.report.writer.check_folder`.
+        title: of the page.
+        key: the same for the same answers.
         count: at most so many.
         benchmark: the questions.
         answers: what was scored.
         report: their scores.
 
-    Returns:
-        the files.
-
     Raises:
-        MglmmError: if a photograph can't be read.
+        UsageError: if something else is in the folder.
+        MglmmError: if it can't be written.
     """
+    runs = (Run("Answer", key), Run("Truth", key))
+    try:
+        return write_report(folder, title, runs, _entries(count, benchmark, answers, report))
+    except OSError as error:
+        raise MglmmError(f"{folder}: the page can't be written ({(error.strerror or str(error)).lower()})") from error
+
+
+def _entries(count: int, benchmark: Benchmark, answers: Mapping[str, Prediction], report: Report) -> Iterator[Entry]:
     questions = {question.id: question for question in benchmark.questions}
-    written = []
-    for place, name in enumerate(report.worst(count), start=1):
+    for name in report.worst(count):
         question = questions[name]
-        path = folder / f"{place:03}_{_UNSAFE.sub('_', name)}.jpg"
         answer = answers.get(name, Prediction(name, None, (), ()))
+        truth = benchmark.truth(name)
+        height, width = benchmark.frame(name) or _size(question, (answer, truth))
+        about = question.about or question.task.value.replace("_", " ")
+        outcomes = tuple(PhotoRecord(to_text(name), width, height, (_segcap(said, about),)) for said in (answer, truth))
         value, weight = report.items[name][report.worst_by]
-        titles = ("Truth", f"Answer, {report.worst_by} {100 * value / weight:.1f}")
-        _draw(path, question, [benchmark.truth(name), answer], titles)
-        written.append(path)
-    return written
+        note = f"{report.worst_by} {100 * value / weight:.1f}"
+        yield Entry(to_text(name), question.image, outcomes, note=note)
 
 
-def _draw(path: Path, question: Question, answers: Sequence[Prediction], titles: Sequence[str]) -> None:
+def _size(question: Question, said: Sequence[Prediction]) -> Size:
+    """The photograph's, where no mask is in the truth."""
     try:
-        image = decode(question.image)
-    except PhotographError as error:
-        raise MglmmError(f"{question.image}: {error}: --images says where the photographs lie") from None
-    height, width = image.shape[:2]
-    about = f": {question.about}" if question.about else ""
-    cells = tuple(_cell(answer, f"{title}{about}") for answer, title in zip(answers, titles, strict=True))
-    try:
-        write_overlay(path, image, PhotoRecord(question.id, width, height, cells))
-    except ValueError as error:
-        raise MglmmError(f"{question.image}: {error}") from None
+        return upright_size(question.image)
+    except PhotographError:
+        # It can't be shown; the page says so.
+        masks = (mask for one in said for mask in one.masks)
+        return next(((mask.height, mask.width) for mask in masks), (1, 1))
 
 
-def _cell(answer: Prediction, title: str) -> SegCap:
-    raw, order = _tagged(answer)
-    return SegCap("custom", title, parse(raw), tuple(_mask(answer.masks[place]) for place in order))
+def _segcap(said: Prediction, about: str) -> SegCap:
+    raw, order = _tagged(said)
+    answer = parse(raw)
+    if said.name_scores:
+        scored = (
+            replace(phrase, name_score=said.name_scores[order[phrase.segs[0]]] if phrase.segs else None)
+            for phrase in answer.phrases
+        )
+        answer = replace(answer, phrases=tuple(scored))
+    return SegCap("custom", about, answer, tuple(_mask(said.masks[place]) for place in order))
 
 
 def _tagged(answer: Prediction) -> tuple[str, list[int]]:
@@ -86,4 +104,4 @@ def _tagged(answer: Prediction) -> tuple[str, list[int]]:
 
 
 def _mask(mask: RLE) -> Mask:
-    return Mask(mask, rle.area(mask), rle.bbox(mask), 1.0)
+    return Mask(mask, rle.area(mask), rle.bbox(mask), math.nan)  # nobody says how sure it is

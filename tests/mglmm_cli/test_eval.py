@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
-from PIL import Image
 
 from engine.errors import UsageError
 from mglmm_cli.main import cli
@@ -82,9 +81,15 @@ def test_a_model_is_asked_and_an_interrupted_run_goes_on(photographed: Path, tmp
     run(*asked, "--worst", "1", "--write-predictions", tmp_path / "written")
     first = json.loads((out / "results.json").read_text())
     assert first["scored"]["model"] == "nano" and first["scored"]["questions"] == 3
-    (drawn,) = (out / "worst").iterdir()
-    with Image.open(drawn) as picture:
-        assert picture.width > picture.height  # the truth beside the answer
+    assert (out / "worst" / "index.html").is_file()
+    said = (out / "worst" / "data" / "photographs-0.js").read_text(encoding="ascii")
+    (worst,) = json.loads(said[said.index("[") : said.rindex("]") + 1])
+    answer, truth = (one["answers"][0] for one in worst["runs"])  # beside each other
+    assert answer["instruction"] == truth["instruction"] and len(truth["masks"]) == 1 and not worst["unseen"]
+    overview = (out / "worst" / "data" / "overview-0.js").read_text(encoding="ascii")
+    assert (
+        '"title":"Answer"' in overview and '"title":"Truth"' in overview and '"refer refcoco val official"' in overview
+    )
     # As if it had been killed after two answers.
     journal = out / "journal.jsonl"
     lines = journal.read_bytes().splitlines(keepends=True)

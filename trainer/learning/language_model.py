@@ -96,6 +96,7 @@ def with_language_model(visual: Checkpoint, files: LanguageFiles) -> tuple[MGLMM
     for part in _VISUAL:
         model.get_submodule(part).load_state_dict(visual.model.get_submodule(part).state_dict())
     state = language.state_dict()
+    assert tokenizer.bos is not None  # its own kind of tokenizer
     ends = {tokenizer.bos: language.config.bos_token_id, tokenizer.eos: language.config.eos_token_id}
     for name in ("model.embed_tokens.weight", "lm_head.weight"):
         state[name] = _extended(state[name], rows, range(known, tokenizer.size), ends)

@@ -12,7 +12,7 @@ from accelerate import PartialState
 
 from engine.errors import UsageError
 from engine.model.checkpoint import load
-from engine.model.config import PyramidConfig
+from engine.model.config import PyramidConfig, TilesConfig
 from engine.model.mglmm import MGLMM
 from engine.model.pixel_encoder import Pyramid
 from engine.model.presets import PRESETS
@@ -59,6 +59,10 @@ def begin(recipe: Recipe, out: Path) -> Start:
         return _preset(recipe, start.preset, out)
     if start.model is not None:
         checkpoint = load(start.model)
+        if isinstance(checkpoint.config.global_encoder, TilesConfig):
+            raise UsageError(
+                f"{start.model}: models that read tiles (Sa2VA) are not trained yet; they answer, and that is all"
+            )
         return Start(checkpoint.model, checkpoint.tokenizer, checkpoint.sha256, checkpoint.terms)
     assert start.language_model is not None and start.visual is not None  # StartRecipe has checked it
     files, visual = find_language_model(start.language_model), load(start.visual)

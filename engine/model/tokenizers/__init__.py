@@ -7,11 +7,21 @@ from pathlib import Path
 from engine.errors import UsageError
 from engine.model.tokenizers.base import TextTokenizer, own_token
 from engine.model.tokenizers.bpe import BpeTokenizer
+from engine.model.tokenizers.qwen import QwenTokenizer
 from engine.model.tokenizers.sentencepiece import ADDED, SentencePieceTokenizer
 
-__all__ = ["FILES", "BpeTokenizer", "SentencePieceTokenizer", "TextTokenizer", "open_tokenizer", "own_token"]
+__all__ = [
+    "FILES",
+    "BpeTokenizer",
+    "QwenTokenizer",
+    "SentencePieceTokenizer",
+    "TextTokenizer",
+    "open_tokenizer",
+    "own_token",
+]
 
-FILES = (BpeTokenizer.FILE, SentencePieceTokenizer.FILE, ADDED)
+_KINDS = (BpeTokenizer, SentencePieceTokenizer, QwenTokenizer)
+FILES = (*(kind.FILE for kind in _KINDS), ADDED)
 """All names of a tokenizer's files."""
 
 
@@ -21,7 +31,7 @@ def open_tokenizer(folder: Path) -> TextTokenizer:
     Raises:
         UsageError: if there is none, or it can't be read.
     """
-    for kind in (BpeTokenizer, SentencePieceTokenizer):
+    for kind in _KINDS:
         if (folder / kind.FILE).is_file():
             return kind.load(folder)
-    raise UsageError(f"{folder}: has neither {BpeTokenizer.FILE} nor {SentencePieceTokenizer.FILE}: no tokenizer")
+    raise UsageError(f"{folder}: has none of {', '.join(kind.FILE for kind in _KINDS)}: no tokenizer")

@@ -17,12 +17,13 @@ class TextTokenizer(Protocol):
     """Text to token ids and back.
 
     Attributes:
-        seg, bos, eos, pad: ids.
+        seg, eos, pad: ids.
+        bos: id of what begins every text, or None where nothing does.
         region: id of `<bbox>`, or None where the tokenizer lacks it.
     """
 
     seg: int
-    bos: int
+    bos: int | None
     eos: int
     pad: int
     region: int | None

@@ -32,9 +32,10 @@ class BpeTokenizer:
         if missing:
             raise UsageError(f"the tokenizer lacks {', '.join(missing)}: it is not one of a model of mglmm")
         self.seg = self._id(SEG)
-        self.bos, self.eos, self.pad = self._id(BOS), self._id(EOS), self._id(PAD)
+        self.bos: int | None = self._id(BOS)
+        self.eos, self.pad = self._id(EOS), self._id(PAD)
         self.region: int | None = tokenizer.token_to_id(REGION)
-        self._silent = frozenset((self.bos, self.eos, self.pad))
+        self._silent = frozenset((self._id(BOS), self.eos, self.pad))
         self._tags = {self._id(tag): tag for tag in (PHRASE_OPEN, PHRASE_CLOSE, SEG)}
 
     def _id(self, token: str) -> int:

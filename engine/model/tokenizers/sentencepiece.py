@@ -52,11 +52,12 @@ class SentencePieceTokenizer:
         if len(set(added.values())) < len(added) or min(added.values()) < self._pieces.vocab_size():
             raise ValueError("gives an id to two tokens")
         self.seg = added[SEG]
-        self.bos, self.eos = self._pieces.bos_id(), self._pieces.eos_id()
+        self.bos: int | None = self._pieces.bos_id()
+        self.eos = self._pieces.eos_id()
         # These models have no token of their own for padding.
         self.pad = self._pieces.unk_id()
         self.region = added.get(REGION)
-        self._special = {BOS: self.bos, EOS: self.eos, UNK: self.pad}
+        self._special = {BOS: self._pieces.bos_id(), EOS: self.eos, UNK: self.pad}
         self._names = {id: token for token, id in (self._special | self._added).items()}
         self._cut = re.compile(
             "(" + "|".join(map(re.escape, sorted(self._names.values(), key=len, reverse=True))) + ")"

@@ -184,7 +184,7 @@ BROKEN: dict[str, tuple[Callable[[Made], object], str]] = {
     ),
     "a sliding window": (
         lambda made: edit_json(made.folder / "config.json", sliding_window=4096),
-        "only Llama models are converted",
+        "only models without one are converted",
     ),
     "the CLS token": (
         lambda made: edit_json(made.folder / "config.json", mm_vision_select_feature="cls_patch"),
@@ -261,7 +261,7 @@ def test_a_failure_while_writing_leaves_nothing(made: Made, tmp_path: Path, monk
         assert (folder / "model.safetensors").is_file()
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("engine.convert.convert.write_manifest", fails)
+    monkeypatch.setattr("engine.convert.folder.write_manifest", fails)
     with pytest.raises(OSError, match="No space left"):
         convert(str(made.folder), tmp_path / "out")
     assert [path.name for path in tmp_path.iterdir()] == ["source"]

@@ -126,11 +126,11 @@ def test_the_public_form() -> None:
 def test_a_name_score_is_beside_its_phrase_and_may_be_missing() -> None:
     answer = parse("<p> A cat </p> [SEG] [SEG].", [[], [0.5, 0.75], [], [], []])
     (phrase,) = answer.phrases
-    assert phrase.name_score == 0.625
+    assert phrase.name_score == 0.375
     mask = cat().segcaps[0].masks[0]
     record = PhotoRecord("a.jpg", 3, 2, (SegCap("panoptic", "Describe.", answer, (mask, mask)),))
     form = to_json(record)
-    assert form["segcaps"][0]["phrases"] == [{"text": "A cat", "span": [0, 5], "segs": [0, 1], "name_score": 0.625}]
+    assert form["segcaps"][0]["phrases"] == [{"text": "A cat", "span": [0, 5], "segs": [0, 1], "name_score": 0.375}]
     assert is_photograph(form) and from_json(form) == record
     for nothing in ({"name_score": None}, {}):
         older = {"text": "A cat", "span": [0, 5], "segs": [0, 1], **nothing}

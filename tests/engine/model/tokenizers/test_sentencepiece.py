@@ -43,6 +43,7 @@ def test_ids_and_text_are_those_of_the_public_tokenizer(
     tokenizers: dict[str, SentencePieceTokenizer], family: str, row: dict[str, Any]
 ) -> None:
     tokenizer = tokenizers[family]
+    assert tokenizer.bos is not None
     ids = [tokenizer.bos]
     for number, chunk in enumerate(row["text"].split("<image>")):
         ids += [-200] * (number > 0) + tokenizer.encode(chunk)

@@ -1,0 +1,242 @@
+"""Sa2VA over InternVL: which key of a release is which tensor of the network, and what its config.json says.
+
+Source: the public code of Sa2VA (arXiv 2501.04001) and the layouts of its releases.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from engine.convert.architecture import options_of
+from engine.convert.tensors import StoredTensor, TensorFiles, tensor_chunks
+from engine.convert.writer import Planned
+from engine.errors import UsageError
+from engine.model.config import (
+    LanguageConfig,
+    MaskDecoderConfig,
+    ModelConfig,
+    Sam2EncoderConfig,
+    TilesConfig,
+)
+from engine.model.tokenizers import QwenTokenizer
+from engine.text.prompts import TEMPLATES
+
+ARCHITECTURE = "Sa2VAChatModel"
+_LANGUAGE = {"Qwen2ForCausalLM": "qwen2", "Qwen3ForCausalLM": "qwen3", "LlamaForCausalLM": "llama"}
+"""Language models that run as they are stored, by their name in config.json."""
+
+_SAM = "grounding_encoder.sam2_model."
+_TRUNK, _NECK = f"{_SAM}image_encoder.trunk.", f"{_SAM}image_encoder.neck.convs."
+_UNUSED = (
+    "memory_attention.", "memory_encoder.", "obj_ptr_proj.", "obj_ptr_tpos_proj.", "maskmem_tpos_enc", "no_mem_pos_enc",
+    "no_obj_ptr", "no_obj_embed_spatial", "mask_downsample.", "sam_mask_decoder.pred_obj_score_head.",
+)  # fmt: skip
+"""Of SAM 2, what films need, and the object score, which nothing asks for."""
+
+_TOWER = "global_encoder.tower."
+_VISION = "pixel_encoder.encoder.vision."
+_RULES: tuple[tuple[str, str], ...] = (
+    (r"vision_model\.embeddings\.class_embedding$", f"{_TOWER}embeddings.cls_token"),
+    (r"vision_model\.embeddings\.patch_embedding\.", f"{_TOWER}embeddings.patch_embeddings.projection."),
+    (r"vision_model\.embeddings\.position_embedding$", f"{_TOWER}embeddings.position_embeddings"),
+    (r"vision_model\.encoder\.layers\.(\d+)\.norm1\.", rf"{_TOWER}encoder.layer.\1.layernorm_before."),
+    (r"vision_model\.encoder\.layers\.(\d+)\.norm2\.", rf"{_TOWER}encoder.layer.\1.layernorm_after."),
+    (r"vision_model\.encoder\.layers\.(\d+)\.ls([12])$", rf"{_TOWER}encoder.layer.\1.lambda_\2"),
+    (r"vision_model\.encoder\.layers\.(\d+)\.attn\.proj\.", rf"{_TOWER}encoder.layer.\1.attention.projection_layer."),
+    (r"vision_model\.encoder\.layers\.(\d+)\.attn\.([qk])_norm\.", rf"{_TOWER}encoder.layer.\1.attention.\2_norm."),
+    (r"vision_model\.encoder\.layers\.(\d+)\.mlp\.", rf"{_TOWER}encoder.layer.\1.mlp."),
+    (r"mlp1\.", "projector."),
+    (r"language_model\.", "language_model."),
+    (r"text_hidden_fcs\.", "text_hidden_fcs."),
+    (re.escape(_TRUNK) + r"patch_embed\.proj\.", f"{_VISION}backbone.patch_embed.projection."),
+    (re.escape(_TRUNK) + r"blocks\.(\d+)\.norm([12])\.", rf"{_VISION}backbone.blocks.\1.layer_norm\2."),
+    (re.escape(_TRUNK) + r"blocks\.(\d+)\.mlp\.layers\.0\.", rf"{_VISION}backbone.blocks.\1.mlp.proj_in."),
+    (re.escape(_TRUNK) + r"blocks\.(\d+)\.mlp\.layers\.1\.", rf"{_VISION}backbone.blocks.\1.mlp.proj_out."),
+    (re.escape(_TRUNK), f"{_VISION}backbone."),
+    (re.escape(_NECK) + r"(\d+)\.conv\.", rf"{_VISION}neck.convs.\1."),
+    (re.escape(_SAM) + r"no_mem_embed$", "pixel_encoder.encoder.no_memory"),
+    (re.escape(_SAM) + r"sam_mask_decoder\.conv_s([01])\.", r"pixel_encoder.encoder.conv_s\1."),
+    (re.escape(_SAM) + r"sam_mask_decoder\.transformer\.layers\.(\d+)\.mlp\.layers\.0\.",
+     r"mask_head.mask_decoder.transformer.layers.\1.mlp.lin1."),
+    (re.escape(_SAM) + r"sam_mask_decoder\.transformer\.layers\.(\d+)\.mlp\.layers\.1\.",
+     r"mask_head.mask_decoder.transformer.layers.\1.mlp.lin2."),
+    (re.escape(_SAM) + r"sam_mask_decoder\.", "mask_head.mask_decoder."),
+    (re.escape(_SAM) + r"sam_prompt_encoder\.", "mask_head.prompt_encoder."),
+)  # fmt: skip
+"""Patterns of keys and the names that they become; the first that fits counts."""
+
+_QKV = re.compile(r"vision_model\.encoder\.layers\.(\d+)\.attn\.qkv\.(weight|bias)$")
+
+
+def is_one(where: Path, config: Mapping[str, Any]) -> bool:
+    """Whether a config.json is one of a Sa2VA.
+
+    Raises:
+        UsageError: if it is one of a Sa2VA that can't be run.
+    """
+    named = [str(name) for name in config.get("architectures") or ()]
+    other = [name for name in named if name.startswith("Sa2VA") and name != ARCHITECTURE]
+    if other:
+        raise UsageError(f"{where}: {other[0]} can't be run yet; of Sa2VA those over InternVL can ({ARCHITECTURE})")
+    return ARCHITECTURE in named
+
+
+def plan(files: TensorFiles) -> tuple[list[Planned], dict[str, list[str]]]:
+    """What is written for each tensor of a release, and the keys that are left out, by the reason.
+
+    Raises:
+        UsageError: if a key is unknown, or a tensor is quantised.
+    """
+    planned: list[Planned] = []
+    ignored: dict[str, list[str]] = {}
+    for key, tensor in files.tensors.items():
+        if not tensor.dtype.is_floating_point or tensor.dtype.itemsize == 1:
+            raise UsageError(f"{tensor.file}: {key} is {tensor.dtype}: quantised weights are not converted")
+        if key.startswith(tuple(_SAM + part for part in _UNUSED)):
+            ignored.setdefault("only films need it", []).append(key)
+        elif found := _QKV.match(key):
+            planned += _thirds(files, tensor, found)
+        else:
+            planned.append(Planned(_name(key, tensor.file), tensor.dtype, tensor.shape, partial(files.chunks, tensor)))
+    return planned, ignored
+
+
+def config_of(where: Path, config: Mapping[str, Any], tensors: Iterable[Planned], name: str) -> ModelConfig:
+    """The config of a release, of its config.json and the shapes of its tensors.
+
+    Raises:
+        UsageError: if config.json lacks something, contradicts the shapes, or names parts that can't be run.
+    """
+    shapes = {tensor.name: tensor.shape for tensor in tensors}
+    template = str(config.get("template", "")).replace("-", "_")
+    if template not in TEMPLATES:
+        raise UsageError(f"{where}: its template is {template or 'missing'}; known: {', '.join(TEMPLATES)}")
+    if config.get("select_layer", -1) != -1 or config.get("ps_version") != "v2":
+        raise UsageError(f"{where}: select_layer and ps_version must be -1 and v2, as the releases of Sa2VA have them")
+    return ModelConfig(
+        name=name,
+        global_encoder=_tiles(where, config),
+        projector="norm_mlp2x_gelu",
+        language=_language(where, config, shapes),
+        pixel_encoder=_encoder(where, shapes),
+        mask_decoder=_decoder(where, shapes),
+        seg_state_offset=0,
+        template=template,
+        max_new_tokens=2048,
+    )
+
+
+def check(
+    where: Path, tensors: Iterable[Planned], needed: Mapping[str, tuple[int, ...]], tokenizer: QwenTokenizer
+) -> None:
+    """Compare a release with the network that its config builds.
+
+    Raises:
+        UsageError: if a tensor is missing, of no use or of another shape, or the tokenizer has more tokens than rows.
+    """
+    found = {tensor.name: tensor.shape for tensor in tensors}
+    missing = [name for name in needed if name not in found]
+    if missing:
+        raise UsageError(f"{where}: {len(missing)} tensors are missing, the first becomes {missing[0]}")
+    for name, shape in found.items():
+        if name not in needed:
+            raise UsageError(f"{where}: nobody uses what becomes {name}")
+        if shape != needed[name]:
+            raise UsageError(f"{where}: {name} is {shape}, config.json and the other parts ask for {needed[name]}")
+    rows = needed["language_model.model.embed_tokens.weight"][0]
+    if tokenizer.size > rows:
+        raise UsageError(f"{where}: the tokenizer has {tokenizer.size} tokens, the embeddings have {rows} rows")
+
+
+def _name(key: str, file: Path) -> str:
+    for pattern, ours in _RULES:
+        if found := re.match(pattern, key):
+            return found.expand(ours) + key[found.end() :]
+    raise UsageError(f"{file}: unknown key {key}: not in the layout of Sa2VA")
+
+
+def _thirds(files: TensorFiles, tensor: StoredTensor, found: re.Match[str]) -> Iterator[Planned]:
+    """Queries, keys and values, which lie one below the other."""
+    rows, *rest = tensor.shape
+    shape = (rows // 3, *rest)
+
+    def chunks(third: int) -> Iterator[memoryview]:
+        return tensor_chunks(files.read(tensor)[third * shape[0] : (third + 1) * shape[0]])
+
+    for third, part in enumerate("qkv"):
+        name = f"{_TOWER}encoder.layer.{found[1]}.attention.{part}_proj.{found[2]}"
+        make: Callable[[], Iterable[memoryview]] = partial(chunks, third)
+        yield Planned(name, tensor.dtype, shape, make)
+
+
+def _tiles(where: Path, config: Mapping[str, Any]) -> TilesConfig:
+    vision = _table(where, config, "vision_config")
+    side = config.get("force_image_size") or vision.get("image_size")
+    return TilesConfig(
+        image_size=side,
+        patch_size=vision["patch_size"],
+        hidden_size=vision["hidden_size"],
+        intermediate_size=vision["intermediate_size"],
+        num_hidden_layers=vision["num_hidden_layers"],
+        num_attention_heads=vision["num_attention_heads"],
+        attention_bias=vision.get("qkv_bias", True),
+        use_qk_norm=vision.get("qk_normalization", False),
+        norm=vision.get("norm_type", "layer_norm"),
+        layer_norm_eps=vision.get("layer_norm_eps", 1e-6),
+    )
+
+
+def _language(where: Path, config: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]]) -> LanguageConfig:
+    inner = _table(where, config, "llm_config")
+    (named,) = inner.get("architectures") or [""]
+    if named not in _LANGUAGE:
+        raise UsageError(f"{where}: its language model is {named or 'not named'}; known: {', '.join(_LANGUAGE)}")
+    rows = _shape(where, shapes, "language_model.model.embed_tokens.weight")[0]
+    return LanguageConfig(model_type=_LANGUAGE[named], options=options_of(where, inner, rows))
+
+
+def _encoder(where: Path, shapes: Mapping[str, tuple[int, ...]]) -> Sam2EncoderConfig:
+    """Widths are read off the tensors; windows, heads and the blocks that see the whole are those of Hiera-L."""
+    widths: list[int] = []
+    while (name := f"{_VISION}backbone.blocks.{len(widths)}.mlp.proj_out.bias") in shapes:
+        widths += [shapes[name][0]]
+    dims = tuple(dict.fromkeys(widths))
+    standard = Sam2EncoderConfig()
+    blocks = tuple(widths.count(dim) for dim in dims)
+    if blocks != standard.blocks:
+        raise UsageError(f"{where}: its SAM 2 has {blocks or 'no'} blocks, that of Sa2VA has {standard.blocks}")
+    return Sam2EncoderConfig(
+        dims=dims,
+        background=_shape(where, shapes, f"{_VISION}backbone.pos_embed")[-1],
+        out_channels=_shape(where, shapes, f"{_VISION}neck.convs.0.weight")[0],
+    )
+
+
+def _decoder(where: Path, shapes: Mapping[str, tuple[int, ...]]) -> MaskDecoderConfig:
+    tokens, dim = _shape(where, shapes, "mask_head.mask_decoder.mask_tokens.weight")
+    return MaskDecoderConfig(
+        dim=dim,
+        mlp_dim=_shape(where, shapes, "mask_head.mask_decoder.transformer.layers.0.mlp.lin1.weight")[0],
+        num_multimask_outputs=tokens - 1,
+        high_res=True,
+        padding_prompts=2,
+        object_score=True,
+        best="predicted_iou",
+    )
+
+
+def _table(where: Path, config: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    found = config.get(key)
+    if not isinstance(found, dict):
+        raise UsageError(f"{where}: config.json lacks {key}")
+    return found
+
+
+def _shape(where: Path, shapes: Mapping[str, tuple[int, ...]], name: str) -> tuple[int, ...]:
+    if name not in shapes:
+        raise UsageError(f"{where}: what becomes {name} is missing")
+    return shapes[name]
