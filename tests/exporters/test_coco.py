@@ -163,13 +163,13 @@ def test_ids_and_references(exported: Exported) -> None:
         assert caption["caption"][start:end] == entry["phrase"]
 
 
-def test_empty_masks_are_no_annotations_but_said_by_the_caption_and_truncated_captions_are_marked(
+def test_captions_say_which_masks_are_empty_and_that_they_are_truncated(
     exported: Exported,
 ) -> None:
     _, data = exported(questions("a.jpg"))
     assert [entry["id"] for entry in data["annotations"]] == [2]
     phrases = [entry["phrases"] for entry in data["captions"]]
-    assert phrases[0] == [{"phrase": "", "span": [6, 6], "annotation_ids": [], "left_out": ["empty"]}]
+    assert phrases[0] == [{"phrase": "", "span": [5, 5], "annotation_ids": [], "left_out": ["empty"]}]
     assert phrases[1] == [{"phrase": "A dog", "span": [0, 5], "annotation_ids": [2]}]
     assert [entry.get("truncated") for entry in data["captions"]] == [True, None]
 
