@@ -70,7 +70,7 @@ class MaskHead(nn.Module):
         fixed = torch.cat([own, padding], dim=0).to(prompts.dtype)
         tokens = torch.cat([fixed.expand(n, -1, -1), prompts[:, None]], dim=1)
         hidden, source = decoder.transformer(source, position, tokens)
-        weights = self._weights(hidden[:, len(own) - decoder.num_mask_tokens - 1 : len(own)])
+        weights = self._weights(hidden[:, len(own) - decoder.mask_tokens.num_embeddings - 1 : len(own)])
         finer = [maps.float() for maps in embedding.high_res]
         return self._drawn(source, weights, embeddings.shape[-1], finer, image_index)
 

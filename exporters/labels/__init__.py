@@ -1,1 +1,1 @@
-"""From what a model answered to labels that people train and review with: filters, shapes, one way to read a run."""
+"""From what a model answered to labels to train and review with: filters, shapes, one way to read a run."""

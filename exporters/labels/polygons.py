@@ -53,13 +53,14 @@ def outlines(rle: RLE, simplify: float = 0.0) -> list[Part]:
     numbers, _ = ndimage.label(pixels, _FOUR)
     around: dict[int, np.ndarray] = {}
     holes: dict[int, list[np.ndarray]] = {}
+    offset = np.array([x, y])
     for ring in _rings(pixels):
         left, top = ring[0]
         # A ring begins at its top left corner: below lies the part, or above a hole.
         if part := int(numbers[top + 1, left + 1]):
-            around[part] = ring + np.array((x, y))
+            around[part] = ring + offset
         else:
-            holes.setdefault(int(numbers[top, left + 1]), []).append(ring + np.array((x, y)))
+            holes.setdefault(int(numbers[top, left + 1]), []).append(ring + offset)
     parts = [Part(ring, tuple(holes.get(part, ()))) for part, ring in around.items()]
     return [_simpler(part, simplify) for part in parts] if simplify > 0 else parts
 
@@ -76,7 +77,7 @@ def bridged(rings: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def _rings(pixels: np.ndarray) -> list[np.ndarray]:
-    """All outlines of `(H, W)` bool with an empty frame, which is left out: each `(K, 2)`, its top left corner first.
+    """All outlines of `(H, W)` bool with an empty frame, which is not counted: each `(K, 2)`, from its top left corner.
 
     A corner has one edge to the side and one up or down; where two pixels touch at a corner there are two of them.
     Along a line the corners are the ends of edges by turns.

@@ -49,7 +49,8 @@ def test_annotations_have_the_ids_of_segcap_json(tmp_path: Path) -> None:
                 for seg in phrase["segs"]:
                     mask = answer["masks"][seg]
                     found[mask["id"]] = (row[0], phrase["text"], mask["area"])
-    assert found == wanted
+    # The page has all masks, the file those that are labels.
+    assert wanted and wanted.items() <= found.items()
 
 
 def test_captions_come_in_pieces_that_make_them_up(tmp_path: Path) -> None:
