@@ -141,9 +141,11 @@ class PlainLoop(ABC, Generic[_Seen]):
         ids: list[int] = []
         tokens = 0
         stopped = False
+        text: list[int] = []
         states = torch.empty(0)
         while len(ids) < limit and not stopped:
-            states = self._states(seen, [*question, *ids])
+            text = [*question, *ids]
+            states = self._states(seen, text)
             logits = self._last_logits(states)
             if self._sampling.forced:
                 logits[eos] = -torch.inf
@@ -155,9 +157,10 @@ class PlainLoop(ABC, Generic[_Seen]):
                 ids.append(token)
         if not stopped and offset == 0 and ids[-1] == self._tokenizer.seg:
             # A [SEG] that came last still needs the state that it gives itself.
-            states = self._states(seen, [*question, *ids])
-        prefix = self._writer.prefix_of(self._image_tokens(seen).shape[1])
-        start = len(prefix) + len(question) + offset
+            text = [*question, *ids]
+            states = self._states(seen, text)
+        # Photographs may have prefixes of different lengths.
+        start = states.shape[1] - len(text) + len(question) + offset
         places = [start + place for place, token in enumerate(ids) if token == self._tokenizer.seg]
         return _Said(tuple(ids), states[0, places], tokens, not stopped)
 

@@ -38,7 +38,7 @@ _UNUSED = (
 """Of SAM 2, what films need, and the object score, which nothing asks for."""
 
 _TOWER = "global_encoder.tower."
-_VISION = "pixel_encoder.encoder.vision."
+_VISION = "pixel_encoder.vision."
 _RULES: tuple[tuple[str, str], ...] = (
     (r"vision_model\.embeddings\.class_embedding$", f"{_TOWER}embeddings.cls_token"),
     (r"vision_model\.embeddings\.patch_embedding\.", f"{_TOWER}embeddings.patch_embeddings.projection."),
@@ -58,8 +58,8 @@ _RULES: tuple[tuple[str, str], ...] = (
     (re.escape(_TRUNK) + r"blocks\.(\d+)\.mlp\.layers\.1\.", rf"{_VISION}backbone.blocks.\1.mlp.proj_out."),
     (re.escape(_TRUNK), f"{_VISION}backbone."),
     (re.escape(_NECK) + r"(\d+)\.conv\.", rf"{_VISION}neck.convs.\1."),
-    (re.escape(_SAM) + r"no_mem_embed$", "pixel_encoder.encoder.no_memory"),
-    (re.escape(_SAM) + r"sam_mask_decoder\.conv_s([01])\.", r"pixel_encoder.encoder.conv_s\1."),
+    (re.escape(_SAM) + r"no_mem_embed$", "pixel_encoder.no_memory"),
+    (re.escape(_SAM) + r"sam_mask_decoder\.conv_s([01])\.", r"pixel_encoder.conv_s\1."),
     (re.escape(_SAM) + r"sam_mask_decoder\.transformer\.layers\.(\d+)\.mlp\.layers\.0\.",
      r"mask_head.mask_decoder.transformer.layers.\1.mlp.lin1."),
     (re.escape(_SAM) + r"sam_mask_decoder\.transformer\.layers\.(\d+)\.mlp\.layers\.1\.",

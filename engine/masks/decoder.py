@@ -18,7 +18,7 @@ from engine.model.checkpoint import Checkpoint
 from engine.model.config import ModelConfig
 from engine.model.embedding import ImageEmbedding
 from engine.model.mask_head import MaskHead
-from engine.model.onnx_runtime import onnxruntime
+from engine.model.onnx_runtime import onnxruntime, session_options
 
 Backend = Literal["onnx", "torch"]
 
@@ -87,10 +87,7 @@ class OnnxMaskDecoder:
     """
 
     def __init__(self, path: Path, device: torch.device) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = torch.get_num_threads()
-        # It prints remarks about its own providers, and each error that it raises as well.
-        options.log_severity_level = 4
+        options = session_options()
         self._device = torch.device("cpu")
         providers: list[Any] = ["CPUExecutionProvider"]
         if device.type == "cuda" and "CUDAExecutionProvider" in onnxruntime.get_available_providers():

@@ -24,7 +24,8 @@ from engine.model.config import ModelConfig
 from engine.model.manifest import MANIFEST, Manifest, read_manifest, sha256, write_manifest
 from engine.model.mglmm import MGLMM
 from engine.model.onnx_encoder import OnnxPixelEncoder
-from engine.model.pixel_encoder import PixelFeatures, for_inference
+from engine.model.pixel_encoder import for_inference
+from engine.model.pixel_features import PixelFeatures
 from engine.model.precision import Precision, loaded_to, place, require, stored_as, within_memory
 from engine.model.sources import RandomModel, find
 from engine.model.tokenizers import FILES as TOKENIZER_FILES

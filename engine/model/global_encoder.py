@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from transformers import CLIPVisionConfig, CLIPVisionModel
 
 from engine.model.config import ClipConfig, PyramidTokensConfig
-from engine.model.pixel_encoder import PixelFeatures
+from engine.model.pixel_features import PixelFeatures
 
 
 class ClipTower(nn.Module):

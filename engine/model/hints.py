@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engine.model.config import HintsConfig
-from engine.model.pixel_encoder import ClassFeatures
+from engine.model.pixel_features import ClassFeatures
 
 _WINDOWS = ((2 / 3, 1 / 6), (1 / 2, 1 / 6), (1 / 3, 1 / 6), (1 / 4, 1 / 12))
 """Side and step of the windows, as shares of the grid: what fills none of the whole picture may fill one of them."""

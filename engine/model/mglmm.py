@@ -18,7 +18,8 @@ from engine.model.embedding import ImageEmbedding
 from engine.model.global_encoder import ClipTower, PyramidTokens
 from engine.model.hints import NameHints
 from engine.model.mask_head import MaskHead
-from engine.model.pixel_encoder import PixelFeatures, Pyramid, build_pixel_encoder
+from engine.model.pixel_encoder import Pyramid, build_pixel_encoder
+from engine.model.pixel_features import PixelFeatures
 from engine.model.region_encoder import RegionEncoder
 from engine.model.tiles import TileTower
 

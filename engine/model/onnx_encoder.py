@@ -16,8 +16,8 @@ from torch import Tensor, nn
 
 from engine.errors import UsageError
 from engine.model.embedding import ImageEmbedding
-from engine.model.onnx_runtime import onnxruntime
-from engine.model.pixel_encoder import ClassFeatures, PixelFeatures
+from engine.model.onnx_runtime import onnxruntime, session_options
+from engine.model.pixel_features import ClassFeatures, PixelFeatures
 
 PIXELS, GRID, COARSE = "pixels", "image_embeddings", "coarse"
 CLASSES = ("class_features", "class_logits", "inside")
@@ -49,9 +49,7 @@ class OnnxPixelEncoder:
     """
 
     def __init__(self, path: Path, encoder: nn.Module) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = torch.get_num_threads()
-        options.log_severity_level = 4
+        options = session_options()
         # ONNX Runtime reads them where they lie, so they have to stay.
         self._weights = {name: weight.detach().contiguous() for name, weight in encoder.state_dict().items()}
         values = [onnxruntime.OrtValue.ortvalue_from_numpy(weight.numpy()) for weight in self._weights.values()]

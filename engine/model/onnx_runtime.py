@@ -12,11 +12,21 @@ from importlib.metadata import PackageNotFoundError, version
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 import onnxruntime
+import torch
 
-__all__ = ["conflict", "onnxruntime"]
+__all__ = ["conflict", "onnxruntime", "session_options"]
 
 _SAME_FILES = ("onnxruntime", "onnxruntime-gpu")
 """Distributions that write the same module: the one that came last has written over the other."""
+
+
+def session_options() -> onnxruntime.SessionOptions:
+    """Those of every session that the engine runs: as many threads as torch has, and no remarks."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    # It prints remarks about its own providers, and each error that it raises as well.
+    options.log_severity_level = 4
+    return options
 
 
 def conflict() -> str | None:

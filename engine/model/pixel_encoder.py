@@ -6,7 +6,6 @@ Legend: `B` images, `S` side of the pixel view, `g` side of the grid, `C` channe
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -19,40 +18,11 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from engine.model.config import PyramidConfig, Sam2EncoderConfig, SamEncoderConfig
 from engine.model.embedding import ImageEmbedding
+from engine.model.pixel_features import ClassFeatures, PixelFeatures
 from engine.model.sam2_encoder import Sam2PixelEncoder
 
 TOGETHER = 8
 """Photographs in a call of the encoders: more are no faster each, and SAM's attention takes gigabytes for each."""
-
-
-@dataclass(frozen=True, slots=True)
-class ClassFeatures:
-    """A backbone's own classifier, cell by cell: the mean of the logits over cells is that of the whole picture.
-
-    Attributes:
-        features: `(B, F, s, s)`, what its last layer reads.
-        logits: `(B, classes, s, s)`.
-        inside: `(B, 1, s, s)`, the share of a cell that is photograph and not padding.
-    """
-
-    features: Tensor
-    logits: Tensor
-    inside: Tensor
-
-
-@dataclass(frozen=True, slots=True)
-class PixelFeatures:
-    """Output of a pixel encoder.
-
-    Attributes:
-        embedding: what the mask decoder reads.
-        coarse: `(B, D, s, s)`, the last level of a pyramid, or None where there is no pyramid.
-        classes: what the backbone's own classifier sees, where it was kept.
-    """
-
-    embedding: ImageEmbedding
-    coarse: Tensor | None
-    classes: ClassFeatures | None = None
 
 
 class SamPixelEncoder(nn.Module):
@@ -165,25 +135,13 @@ class _Residual(nn.Module):
         return x + self.out(F.gelu(self.mix(self.norm(x))))
 
 
-class Sam2(nn.Module):
-    """SAM 2's image encoder."""
-
-    def __init__(self, config: Sam2EncoderConfig) -> None:
-        super().__init__()
-        self.encoder = Sam2PixelEncoder(config)
-
-    def forward(self, pixels: Tensor) -> PixelFeatures:
-        """`pixels` `(B, 3, S, S)`, normalised."""
-        return PixelFeatures(self.encoder(pixels), None)
-
-
-PixelEncoder = SamPixelEncoder | Sam2 | Pyramid
+PixelEncoder = SamPixelEncoder | Sam2PixelEncoder | Pyramid
 
 
 def build_pixel_encoder(config: SamEncoderConfig | Sam2EncoderConfig | PyramidConfig) -> PixelEncoder:
     """The pixel encoder that `config` names, with random weights."""
     if isinstance(config, Sam2EncoderConfig):
-        return Sam2(config)
+        return Sam2PixelEncoder(config)
     return SamPixelEncoder(config) if isinstance(config, SamEncoderConfig) else Pyramid(config)
 
 
@@ -224,7 +182,6 @@ def _fuse_batch_norm(module: nn.Module) -> None:
 
 __all__ = [
     "TOGETHER",
-    "PixelFeatures",
     "Pyramid",
     "SamPixelEncoder",
     "build_pixel_encoder",

@@ -16,6 +16,7 @@ from transformers import Sam2HieraDetConfig, Sam2VisionConfig, Sam2VisionModel
 
 from engine.model.config import Sam2EncoderConfig
 from engine.model.embedding import ImageEmbedding
+from engine.model.pixel_features import PixelFeatures
 
 
 class Sam2PixelEncoder(nn.Module):
@@ -30,11 +31,11 @@ class Sam2PixelEncoder(nn.Module):
         self.no_memory = nn.Parameter(torch.zeros(1, 1, dim))
         """Stands for the memory that a single photograph does not have."""
 
-    def forward(self, pixels: Tensor) -> ImageEmbedding:
+    def forward(self, pixels: Tensor) -> PixelFeatures:
         """`pixels` `(B, 3, S, S)`, normalised; the grid `(B, C, g, g)` and maps of twice and four times its side."""
         fine, middle, grid = self.vision(pixels).fpn_hidden_states
         grid = grid + self.no_memory.reshape(1, -1, 1, 1)
-        return ImageEmbedding(grid, (self.conv_s1(middle), self.conv_s0(fine)))
+        return PixelFeatures(ImageEmbedding(grid, (self.conv_s1(middle), self.conv_s0(fine))), None)
 
 
 def _vision_config(config: Sam2EncoderConfig) -> Sam2VisionConfig:

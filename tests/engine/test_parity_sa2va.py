@@ -118,7 +118,7 @@ def test_encoders(model: Checkpoint, meta: dict[str, Any], expected: dict[str, t
     scenario = next(n for n, s in meta["scenarios"].items() if s["image"] == name)
     _close(tokens.reshape(-1, 256, 128)[:, ::32], expected[f"{scenario}.mlp1_::32"], 1e-5, "image tokens")
     s1, s0 = embedding.high_res
-    no_memory = model.model.state_dict()["pixel_encoder.encoder.no_memory"].reshape(-1, 1, 1)
+    no_memory = model.model.state_dict()["pixel_encoder.no_memory"].reshape(-1, 1, 1)
     _close(s0[0, :, ::16, ::16], expected[f"img_{name}.s0_::16"], 1e-5, "stride 4")
     _close(s1[0, :, ::8, ::8], expected[f"img_{name}.s1_::8"], 1e-5, "stride 8")
     _close((embedding.grid[0] - no_memory)[:, ::4, ::4], expected[f"img_{name}.embed_::4"], 1e-5, "image embedding")

@@ -6,8 +6,7 @@ and the token before `[SEG]` is always `</p>` or another `[SEG]`. `decode` write
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from itertools import groupby
+from collections.abc import Iterable
 from pathlib import Path
 
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -15,53 +14,23 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, 
 from engine.errors import UsageError
 from engine.model.limits import require_file
 from engine.model.tokenizers.base import BOS, EOS, IM_END, IM_START, PAD, TAG
+from engine.model.tokenizers.byte_level import ByteLevelTokenizer
 from engine.text.grammar import PHRASE_CLOSE, PHRASE_OPEN, SEG
 from engine.text.prompts import REGION
 
 _SPECIAL = (PAD, BOS, EOS, IM_START, IM_END, PHRASE_OPEN, PHRASE_CLOSE, SEG)
 
 
-class BpeTokenizer:
+class BpeTokenizer(ByteLevelTokenizer):
     """A `tokenizers` tokenizer that has the tokens of the unified format."""
 
     FILE = "tokenizer.json"
+    GAP = " "
 
     def __init__(self, tokenizer: Tokenizer) -> None:
-        self._tokenizer = tokenizer
-        missing = [token for token in _SPECIAL if tokenizer.token_to_id(token) is None]
-        if missing:
-            raise UsageError(f"the tokenizer lacks {', '.join(missing)}: it is not one of a model of mglmm")
-        self.seg = self._id(SEG)
+        super().__init__(tokenizer, needed=_SPECIAL, kind="a model of mglmm", eos=EOS, pad=PAD, silent=(BOS,))
         self.bos: int | None = self._id(BOS)
-        self.eos, self.pad = self._id(EOS), self._id(PAD)
         self.region: int | None = tokenizer.token_to_id(REGION)
-        self._silent = frozenset((self._id(BOS), self.eos, self.pad))
-        self._tags = {self._id(tag): tag for tag in (PHRASE_OPEN, PHRASE_CLOSE, SEG)}
-
-    def _id(self, token: str) -> int:
-        found = self._tokenizer.token_to_id(token)
-        assert found is not None
-        return found
-
-    @property
-    def size(self) -> int:
-        """Number of tokens, added ones included."""
-        # A foreign file may leave ids out.
-        return max(self._tokenizer.get_vocab().values()) + 1
-
-    def encode(self, text: str) -> list[int]:
-        """See `TextTokenizer`."""
-        return self._tokenizer.encode(text, add_special_tokens=False).ids
-
-    def decode(self, ids: Sequence[int]) -> str:
-        """See `TextTokenizer`."""
-        text = ""
-        for tag, run in groupby((i for i in ids if i not in self._silent), key=self._tags.get):
-            if tag is None:
-                text += TAG.sub(" ", self._tokenizer.decode(list(run), skip_special_tokens=False))
-            else:
-                text += f" {tag}" * len(list(run))
-        return text.strip()
 
     def save(self, folder: Path) -> None:
         """Write `tokenizer.json` into `folder`."""

@@ -8,7 +8,7 @@ from torch import nn
 
 from engine.model.config import HintsConfig
 from engine.model.hints import NameHints
-from engine.model.pixel_encoder import ClassFeatures
+from engine.model.pixel_features import ClassFeatures
 
 CONFIG = HintsConfig(classes=5, names=3, count=2, tokens=2)
 

@@ -14,7 +14,7 @@ from engine.model.config import ClipConfig, ModelConfig, RegionEncoderConfig
 from engine.model.embedding import ImageEmbedding
 from engine.model.global_encoder import ClipTower
 from engine.model.mglmm import MGLMM
-from engine.model.pixel_encoder import PixelFeatures
+from engine.model.pixel_features import PixelFeatures
 from engine.model.region_encoder import RegionEncoder
 from engine.text.prompts import Box
 from tests.engine.tiny import TINY
