@@ -20,7 +20,7 @@ from torch import Tensor
 from benchmarks.gpu_parts.plan import Plan
 from benchmarks.gpu_parts.running import Notes
 from benchmarks.gpu_parts.tools import apart, exact, forget, place_of
-from engine.decoding.generator import Sampling
+from engine.decoding.row import Sampling
 from engine.decoding.step import PlainStep, RecordedStep
 from engine.images.transforms import make_views
 from engine.masks.decoder import TorchMaskDecoder

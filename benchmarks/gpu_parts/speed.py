@@ -29,7 +29,8 @@ from benchmarks.gpu_parts.tools import forget, share, wait_for
 from engine.bench import Baseline, Report, bench
 from engine.bench import Plan as BenchPlan
 from engine.bench.roofline import bytes_per_step, cache_bytes
-from engine.decoding.generator import Generator, Request, Sampling
+from engine.decoding.generator import Generator
+from engine.decoding.row import Request, Sampling
 from engine.decoding.sequence import PromptWriter
 from engine.images.transforms import read_views
 from engine.masks.decoder import TorchMaskDecoder

@@ -12,7 +12,8 @@ from typing import Any, Literal
 
 from engine.convert.inventory import Inventory
 from engine.errors import UsageError
-from engine.model.config import LanguageConfig, MaskDecoderConfig, RegionEncoderConfig, SamEncoderConfig
+from engine.model.config import MaskDecoderConfig, RegionEncoderConfig, SamEncoderConfig
+from engine.model.language_config import LanguageConfig
 
 _SIZES = {(768, 12): "vit_b", (1024, 24): "vit_l", (1280, 32): "vit_h"}
 _VIT, _DECODER = "pixel_encoder.vit.", "mask_head.mask_decoder."

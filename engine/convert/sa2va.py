@@ -15,13 +15,8 @@ from engine.convert.architecture import options_of
 from engine.convert.tensors import StoredTensor, TensorFiles, tensor_chunks
 from engine.convert.writer import Planned
 from engine.errors import UsageError
-from engine.model.config import (
-    LanguageConfig,
-    MaskDecoderConfig,
-    ModelConfig,
-    Sam2EncoderConfig,
-    TilesConfig,
-)
+from engine.model.config import MaskDecoderConfig, ModelConfig, Sam2EncoderConfig, TilesConfig
+from engine.model.language_config import LanguageConfig
 from engine.model.tokenizers import QwenTokenizer
 from engine.text.prompts import TEMPLATES
 

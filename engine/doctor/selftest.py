@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.decoding.generator import Generated, Generator, whole_pass
+from engine.decoding.generator import Generator, whole_pass
+from engine.decoding.row import Generated
 from engine.decoding.sequence import PromptWriter
 from engine.doctor.facts import Check, Skipped, check
 from engine.errors import UsageError

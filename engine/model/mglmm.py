@@ -13,10 +13,11 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
-from engine.model.config import ClipConfig, LanguageConfig, ModelConfig, PyramidTokensConfig, TilesConfig
+from engine.model.config import ClipConfig, ModelConfig, PyramidTokensConfig, TilesConfig
 from engine.model.embedding import ImageEmbedding
 from engine.model.global_encoder import ClipTower, PyramidTokens
 from engine.model.hints import NameHints
+from engine.model.language_config import LanguageConfig
 from engine.model.mask_head import MaskHead
 from engine.model.pixel_encoder import Pyramid, build_pixel_encoder
 from engine.model.pixel_features import PixelFeatures

@@ -12,7 +12,6 @@ from __future__ import annotations
 from engine.model.config import (
     ClipConfig,
     HintsConfig,
-    LanguageConfig,
     MaskDecoderConfig,
     ModelConfig,
     PyramidConfig,
@@ -21,6 +20,7 @@ from engine.model.config import (
     SamEncoderConfig,
     TilesConfig,
 )
+from engine.model.language_config import LanguageConfig
 
 NANO_PLAIN = ModelConfig(
     name="nano-plain",

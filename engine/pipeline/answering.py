@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from engine.decoding.generator import Generated, Generator, Request, Sampling
+from engine.decoding.generator import Generator
+from engine.decoding.row import Generated, Request, Sampling
 from engine.decoding.sequence import PromptWriter, Turn
 from engine.decoding.step import is_recordable
 from engine.decoding.words import Words

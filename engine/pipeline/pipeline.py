@@ -14,7 +14,7 @@ from typing import Literal, TypeVar
 
 import numpy as np
 
-from engine.decoding.generator import Sampling
+from engine.decoding.row import Sampling
 from engine.errors import PhotographError, UsageError
 from engine.images.decode import MAX_PIXELS
 from engine.images.sources import InMemory, Source

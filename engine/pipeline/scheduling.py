@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from engine.decoding.generator import Request
+from engine.decoding.row import Request
 from engine.errors import MglmmError, PhotographError
 from engine.images.transforms import Views
 from engine.model.llama import PrefixCache

@@ -18,7 +18,8 @@ from torch import Tensor
 from benchmarks.gpu_parts import agreement, embedded, environment, program, recorded, scarcity, speed
 from benchmarks.gpu_parts.plan import Plan
 from benchmarks.gpu_parts.running import LeftOut, Notes
-from engine.decoding.generator import Generated, Generator, Request
+from engine.decoding.generator import Generator
+from engine.decoding.row import Generated, Request
 from engine.decoding.step import RecordedStep
 from engine.model.checkpoint import Checkpoint, load
 from engine.model.embedding import ImageEmbedding

@@ -18,7 +18,8 @@ from safetensors.numpy import load_file, save_file
 from engine.errors import UsageError
 from engine.model import llama
 from engine.model.checkpoint import HEAD, identify, load, load_part
-from engine.model.config import LanguageType, ModelConfig
+from engine.model.config import ModelConfig
+from engine.model.language_config import LanguageType
 from engine.model.manifest import write_manifest
 from engine.model.mglmm import build_mask_head
 from engine.model.presets import PRESETS

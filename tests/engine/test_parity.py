@@ -12,7 +12,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from engine.decoding.generator import Generated, Generator
+from engine.decoding.generator import Generator
+from engine.decoding.row import Generated
 from engine.decoding.sequence import PromptWriter, Turn
 from engine.images.transforms import Views, make_views
 from engine.masks import rle

@@ -15,7 +15,8 @@ from pycocotools import mask as mask_utils
 from safetensors.torch import load_file
 
 from engine.convert.convert import convert
-from engine.decoding.generator import Generated, Generator, Request, whole_pass
+from engine.decoding.generator import Generator, whole_pass
+from engine.decoding.row import Generated, Request
 from engine.decoding.sequence import Prefix, PromptWriter
 from engine.images.tiling import tile_grid
 from engine.images.transforms import make_views

@@ -7,7 +7,8 @@ from dataclasses import replace
 import torch
 
 from engine.model.checkpoint import Checkpoint
-from engine.model.config import LanguageConfig, MaskDecoderConfig, ModelConfig, PyramidConfig, PyramidTokensConfig
+from engine.model.config import MaskDecoderConfig, ModelConfig, PyramidConfig, PyramidTokensConfig
+from engine.model.language_config import LanguageConfig
 from engine.model.mglmm import MGLMM
 from engine.model.tokenizers import BpeTokenizer
 

@@ -14,7 +14,8 @@ from PIL import Image
 from pycocotools.coco import COCO
 
 from engine.model.checkpoint import load, save
-from engine.model.config import ClipConfig, LanguageConfig, MaskDecoderConfig, ModelConfig, SamEncoderConfig
+from engine.model.config import ClipConfig, MaskDecoderConfig, ModelConfig, SamEncoderConfig
+from engine.model.language_config import LanguageConfig
 from engine.model.mglmm import MGLMM
 from engine.model.tokenizers import BpeTokenizer
 from exporters.onnx import export

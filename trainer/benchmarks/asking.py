@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
-from engine.decoding.generator import Generated, Request, Sampling
+from engine.decoding.row import Generated, Request, Sampling
 from engine.errors import MglmmError, PhotographError, UsageError
 from engine.images.decode import decode
 from engine.images.transforms import Views, read_views

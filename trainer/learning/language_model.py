@@ -20,7 +20,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
 from engine.errors import UsageError
 from engine.model.checkpoint import Checkpoint
-from engine.model.config import LanguageConfig, LanguageOptions
+from engine.model.language_config import LanguageConfig, LanguageOptions
 from engine.model.llama import check_supported
 from engine.model.manifest import sha256
 from engine.model.mglmm import MGLMM

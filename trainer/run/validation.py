@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from accelerate import Accelerator
 
-from engine.decoding.generator import Sampling
+from engine.decoding.row import Sampling
 from engine.images.transforms import make_views
 from engine.masks.decoder import TorchMaskDecoder
 from engine.model.checkpoint import Checkpoint

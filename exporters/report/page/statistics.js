@@ -19,37 +19,33 @@ const statistics = (() => {
       slot = (WIDTH - LEFT) / count,
       wide = (slot * 0.85) / series.length;
     const high = (value) => ((HEIGHT - TOP - BOTTOM) * value) / most;
-    return figure(
+    return chart(
       title,
-      dom.svg(
-        "svg",
-        { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": title },
-        ...axis(most),
-        ...series.flatMap((values, number) =>
-          values.map((value, at) =>
-            dom.svg(
-              "rect",
-              {
-                x: LEFT + at * slot + number * wide,
-                y: HEIGHT - BOTTOM - high(value),
-                width: wide,
-                height: high(value),
-                fill: run(number),
-              },
-              dom.svg("title", {}, describe(at, value, number)),
-            ),
+      most,
+      ...series.flatMap((values, number) =>
+        values.map((value, at) =>
+          dom.svg(
+            "rect",
+            {
+              x: LEFT + at * slot + number * wide,
+              y: HEIGHT - BOTTOM - high(value),
+              width: wide,
+              height: high(value),
+              fill: run(number),
+            },
+            dom.svg("title", {}, describe(at, value, number)),
           ),
         ),
-        ...labels.map(([at, text], place) =>
-          dom.svg(
-            "text",
-            {
-              x: LEFT + at * (WIDTH - LEFT),
-              y: HEIGHT - 10,
-              "text-anchor": place === 0 ? "start" : place === labels.length - 1 ? "end" : "middle",
-            },
-            text,
-          ),
+      ),
+      ...labels.map(([at, text], place) =>
+        dom.svg(
+          "text",
+          {
+            x: LEFT + at * (WIDTH - LEFT),
+            y: HEIGHT - 10,
+            "text-anchor": place === 0 ? "start" : place === labels.length - 1 ? "end" : "middle",
+          },
+          text,
         ),
       ),
     );
@@ -61,28 +57,30 @@ const statistics = (() => {
       most = Math.max(1e-9, ...series.flat().map(([, y]) => y));
     const x = (value) => LEFT + ((WIDTH - LEFT - 4) * value) / right,
       y = (value) => HEIGHT - BOTTOM - ((HEIGHT - TOP - BOTTOM) * value) / most;
-    return figure(
+    return chart(
       title,
+      most,
+      ...series.map((points, number) =>
+        dom.svg("polyline", {
+          points: points.map(([at, value]) => `${x(at)},${y(value)}`).join(" "),
+          fill: "none",
+          stroke: run(number),
+          "stroke-width": 2,
+        }),
+      ),
+      dom.svg("text", { x: LEFT, y: HEIGHT - 10 }, "0"),
       dom.svg(
-        "svg",
-        { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": title },
-        ...axis(most),
-        ...series.map((points, number) =>
-          dom.svg("polyline", {
-            points: points.map(([at, value]) => `${x(at)},${y(value)}`).join(" "),
-            fill: "none",
-            stroke: run(number),
-            "stroke-width": 2,
-          }),
-        ),
-        dom.svg("text", { x: LEFT, y: HEIGHT - 10 }, "0"),
-        dom.svg(
-          "text",
-          { x: WIDTH, y: HEIGHT - 10, "text-anchor": "end" },
-          `${right.toFixed(right < 10 ? 1 : 0)} ${unit}`,
-        ),
+        "text",
+        { x: WIDTH, y: HEIGHT - 10, "text-anchor": "end" },
+        `${right.toFixed(right < 10 ? 1 : 0)} ${unit}`,
       ),
     );
+  }
+
+  /** A drawing under its title, with the axes of values up to `most`. */
+  function chart(title, most, ...inside) {
+    const frame = { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": title };
+    return dom.el("figure", {}, dom.el("figcaption", {}, title), dom.svg("svg", frame, ...axis(most), ...inside));
   }
 
   function axis(most) {

@@ -15,14 +15,8 @@ from safetensors.torch import save_file
 from sentencepiece import SentencePieceTrainer
 from torch import Tensor
 
-from engine.model.config import (
-    ClipConfig,
-    LanguageConfig,
-    MaskDecoderConfig,
-    ModelConfig,
-    RegionEncoderConfig,
-    SamEncoderConfig,
-)
+from engine.model.config import ClipConfig, MaskDecoderConfig, ModelConfig, RegionEncoderConfig, SamEncoderConfig
+from engine.model.language_config import LanguageConfig
 from engine.model.mglmm import MGLMM
 from engine.text.prompts import FAMILIES
 

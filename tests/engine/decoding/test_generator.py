@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from engine.decoding.generator import Generated, Generator, Sampling
+from engine.decoding.generator import Generator
+from engine.decoding.row import Generated, Sampling
 from engine.decoding.sequence import PromptWriter
 from engine.errors import UsageError
 from engine.model.checkpoint import Checkpoint

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from engine.decoding.step import RecordedStep, _Recorder, is_recordable
 from engine.model.checkpoint import Checkpoint
-from engine.model.config import LanguageConfig
+from engine.model.language_config import LanguageConfig
 from engine.model.llama import SlotCache
 from engine.model.mglmm import build_language_model
 from tests.engine.tiny import TINY

@@ -12,7 +12,8 @@ from peft import PeftModel
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from engine.decoding.generator import Generated, Generator
+from engine.decoding.generator import Generator
+from engine.decoding.row import Generated
 from engine.decoding.sequence import PromptWriter
 from engine.errors import UsageError
 from engine.model import adapter

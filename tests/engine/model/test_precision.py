@@ -20,8 +20,8 @@ from engine.errors import UsageError
 from engine.images.sources import Source
 from engine.masks.decoder import open_mask_decoder
 from engine.model.checkpoint import Checkpoint, load, save
-from engine.model.config import LanguageConfig
 from engine.model.int8_linear import Int8Linear
+from engine.model.language_config import LanguageConfig
 from engine.model.mglmm import MGLMM
 from engine.model.precision import Precision
 from engine.model.tokenizers import BpeTokenizer

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from engine.decoding.generator import Sampling
+from engine.decoding.row import Sampling
 from engine.doctor.memory import living_bytes
 from engine.masks.decoder import open_mask_decoder
 from engine.model.checkpoint import Checkpoint

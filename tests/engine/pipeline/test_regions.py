@@ -12,14 +12,8 @@ from tokenizers import AddedToken, Tokenizer
 from engine.decoding.sequence import embed_text
 from engine.errors import UsageError
 from engine.model.checkpoint import Checkpoint
-from engine.model.config import (
-    ClipConfig,
-    LanguageConfig,
-    MaskDecoderConfig,
-    ModelConfig,
-    RegionEncoderConfig,
-    SamEncoderConfig,
-)
+from engine.model.config import ClipConfig, MaskDecoderConfig, ModelConfig, RegionEncoderConfig, SamEncoderConfig
+from engine.model.language_config import LanguageConfig
 from engine.model.mglmm import MGLMM
 from engine.model.presets import PRESETS
 from engine.model.tokenizers import BpeTokenizer

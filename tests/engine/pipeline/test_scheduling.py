@@ -10,7 +10,8 @@ import pytest
 import torch
 from PIL import Image
 
-from engine.decoding.generator import Generated, Generator, Request, Sampling
+from engine.decoding.generator import Generator
+from engine.decoding.row import Generated, Request, Sampling
 from engine.decoding.sequence import PromptWriter
 from engine.images.sources import Source
 from engine.images.transforms import Views

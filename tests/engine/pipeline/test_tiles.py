@@ -11,7 +11,8 @@ from engine.images.sources import Source
 from engine.images.transforms import make_views
 from engine.masks import rle
 from engine.model.checkpoint import Checkpoint
-from engine.model.config import LanguageConfig, MaskDecoderConfig, ModelConfig, Sam2EncoderConfig, TilesConfig
+from engine.model.config import MaskDecoderConfig, ModelConfig, Sam2EncoderConfig, TilesConfig
+from engine.model.language_config import LanguageConfig
 from engine.model.mglmm import MGLMM
 from engine.pipeline.pipeline import Options, Pipeline
 from engine.records import PhotoRecord
