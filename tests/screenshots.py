@@ -31,10 +31,10 @@ _QUALITY = 82
 _PATIENCE = 120.0  # seconds until the demo answers
 
 
-def take(out: Path) -> None:
+def take(out: Path, browser: Browser) -> None:
     """Write the pictures into a folder."""
     out.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory() as work, browsers.opened() as browser:
+    with TemporaryDirectory() as work:
         command = [sys.executable, "-m", "mglmm_cli", "segcap", str(EXAMPLES), "-o", "labels", "--report"]
         subprocess.run(command, cwd=work, check=True)
         _of_report(browser, Path(work, "labels", "report", "index.html").as_uri(), out)
@@ -114,4 +114,6 @@ def _answers(address: str) -> bool:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path, help="gets the pictures")
-    take(parser.parse_args().out)
+    folder = parser.parse_args().out
+    with browsers.opened() as opened:
+        take(folder, opened)

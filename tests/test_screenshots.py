@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from playwright.sync_api import Browser
 
 from tests import screenshots
 
@@ -14,8 +15,8 @@ DOCS = Path(__file__).parents[1] / "docs"
 
 
 @pytest.mark.slow
-def test_all_pictures_are_taken(tmp_path: Path) -> None:
-    screenshots.take(tmp_path)
+def test_all_pictures_are_taken(tmp_path: Path, browser: Browser) -> None:
+    screenshots.take(tmp_path, browser)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(screenshots.NAMES)
     for path in tmp_path.iterdir():
         with Image.open(path) as taken, Image.open(DOCS / "pictures" / path.name) as shown:

@@ -24,7 +24,7 @@ from pycocotools import mask as coco_mask
 from torch import nn
 
 from benchmarks.gpu_parts.running import STAND_INS
-from engine.model import config, mask_head
+from engine.model import config, config_part, language_config, mask_head
 from engine.model.embedding import ImageEmbedding
 from engine.model.presets import PRESETS
 from engine.model.sources import DEFAULT
@@ -48,8 +48,12 @@ def _stand_in(name: str) -> Any:
 def _over(monkeypatch: pytest.MonkeyPatch, module: ModuleType, package: str, stand_in: ModuleType) -> Any:
     """A module of the engine once more, over what stands in for a package."""
     monkeypatch.setitem(sys.modules, package, stand_in)
+    return _again(module, f"over_stand_in_{module.__name__.rpartition('.')[2]}")
+
+
+def _again(module: ModuleType, name: str) -> ModuleType:
     assert module.__file__ is not None
-    return _loaded(Path(module.__file__), f"over_stand_in_{module.__name__.rpartition('.')[2]}")
+    return _loaded(Path(module.__file__), name)
 
 
 @st.composite
@@ -114,7 +118,13 @@ def test_json_that_is_none() -> None:
 
 @pytest.fixture
 def configs(monkeypatch: pytest.MonkeyPatch) -> Any:
-    return _over(monkeypatch, config, "pydantic", _stand_in("pydantic.py"))
+    stand_in = _stand_in("pydantic.py")
+    monkeypatch.setitem(sys.modules, "pydantic", stand_in)
+    # What the configs are made of first, by the names under which the configs import it.
+    for module in (config_part, language_config):
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+        _again(module, module.__name__)
+    return _over(monkeypatch, config, "pydantic", stand_in)
 
 
 @pytest.mark.parametrize("preset", PRESETS)
