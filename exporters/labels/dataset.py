@@ -86,6 +86,7 @@ class Dataset:
             if phrase["segs"]
         }
         self._ids = {name: number for number, name in enumerate(sorted(names), start=1)}
+        self.licenses: list[Entry] = []
         self.categories: list[Entry] = [{"id": number, "name": name} for name, number in self._ids.items()]
 
     @property
