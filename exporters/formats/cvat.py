@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from typing import Any
 from xml.sax.saxutils import XMLGenerator
 
-
 from engine.atomic import replacing
 from engine.masks.rle import decode
 from exporters.formats.export import Export, labelled

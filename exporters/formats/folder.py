@@ -9,7 +9,7 @@ from engine.errors import UsageError
 from engine.journal import dump
 from engine.json_file import parse_json, read_bytes
 
-_MARK = "export.json"
+_MARK = ".mglmm-export.json"
 
 
 def claim(folder: Path, name: str) -> None:

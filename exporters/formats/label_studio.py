@@ -56,7 +56,11 @@ def _task(photo: Photo, export: Export, model: str) -> dict[str, Any]:
     results = [*_regions(photo, export), *_captions(photo)]
     scores = [label.score for label in photo.labels]
     return {
-        "data": {"image": _SERVED + quote(served), "file_name": photo.image["file_name"], "image_id": photo.image["id"]},
+        "data": {
+            "image": _SERVED + quote(served),
+            "file_name": photo.image["file_name"],
+            "image_id": photo.image["id"],
+        },
         "predictions": [
             {"model_version": model, "score": sum(scores) / len(scores) if scores else 0.0, "result": results}
         ],

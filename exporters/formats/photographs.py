@@ -74,7 +74,9 @@ class Photographs:
                 raise PhotographError("open", "the run does not say where it lay")
             header = read_header(source, max_pixels=self.max_pixels)
             if (header.height, header.width) != size:
-                raise PhotographError("open", f"it had {size[1]} x {size[0]} pixels, now {header.width} x {header.height}")
+                raise PhotographError(
+                    "open", f"it had {size[1]} x {size[0]} pixels, now {header.width} x {header.height}"
+                )
             if not self.placed:
                 self.found.turned += header.turned
                 return None

@@ -17,6 +17,7 @@ from engine.masks.rle import run_lengths
 from exporters.categories import category_name
 from exporters.labels.filters import Filters
 from exporters.labels.polygons import outlines
+from exporters.labels.reviewed import Reviewed
 from exporters.labels.select import Label, Place, Selected, select
 
 Shapes = Literal["rle", "polygon", "rle-uncompressed"]
@@ -65,17 +66,22 @@ class Dataset:
         journal: is read once for the categories, and once each time the photographs are.
         info: the run.
         choice: which masks, in which form.
+        reviewed: what people marked; what is wrong is left out.
 
     Attributes:
+        licenses: COCO's entries.
         categories: COCO's entries, of all masks: they stay whatever the filters are.
 
     Raises:
         MglmmError: if the journal has damaged lines.
     """
 
-    def __init__(self, journal: Index, info: RunInfo, choice: Choice | None = None) -> None:
+    def __init__(
+        self, journal: Index, info: RunInfo, choice: Choice | None = None, reviewed: Reviewed | None = None
+    ) -> None:
         journal.require_whole()
         self.choice = choice or Choice()
+        self._reviewed = reviewed or Reviewed({})
         self._journal, self._info = journal, info
         self._category: Callable[[str], str] = lru_cache(_PHRASES)(category_name)
         names = {
@@ -97,11 +103,13 @@ class Dataset:
         return {"description": "Captions with masks at several granularities", **about}
 
     def photographs(self) -> Iterator[Photo]:
-        """In the order of the inputs."""
+        """In the order of the inputs, but for those that are wrong as a whole."""
         mask = caption = 0
         for number, photograph in enumerate(self._journal.photographs(), start=1):
-            selected = select(photograph, self.choice.filters, self._category)
-            yield self._photo(photograph, selected, number, mask, caption)
+            wrong = self._reviewed.wrong(photograph)
+            selected = select(photograph, self.choice.filters, self._category, wrong or frozenset())
+            if wrong is not None:
+                yield self._photo(photograph, selected, number, mask, caption)
             mask += max([selected.masks, *(label.number + 1 for label in selected.labels)])
             caption += len(photograph["segcaps"])
 

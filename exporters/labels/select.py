@@ -60,7 +60,7 @@ class Selected:
     """Attributes:
     labels: in the order of the record.
     instead: of each mask that is another label's thing, the place of that label; of each label, its own.
-    left_out: of each other mask, why it is none: `empty`, `area`, `score`, `group`.
+    left_out: of each other mask, why it is none: `empty`, `area`, `score`, `group`, `reviewed`.
     masks: how many the record has.
     """
 
@@ -70,16 +70,23 @@ class Selected:
     masks: int
 
 
-def select(photograph: Mapping[str, Any], filters: Filters, category: Callable[[str], str]) -> Selected:
+def select(
+    photograph: Mapping[str, Any],
+    filters: Filters,
+    category: Callable[[str], str],
+    wrong: frozenset[Place] = frozenset(),
+) -> Selected:
     """The labels of a photograph.
 
     Args:
         photograph: its public form (`engine.journal.to_json`).
         filters: what is wanted.
         category: of a phrase; the subject of a fine-grained answer has that of what it is about.
+        wrong: masks that somebody found so.
     """
     candidates = [_cut(label, filters.min_part) for label in _all(photograph)]
     left_out = {label.place: why for label in candidates if (why := _why_not(label, filters))}
+    left_out |= dict.fromkeys(wrong & {label.place for label in candidates}, "reviewed")
     wanted = [label for label in candidates if label.place not in left_out]
     instead = {label.place: label.place for label in wanted}
     if filters.nms is not None and len(wanted) > 1:
