@@ -43,10 +43,10 @@ class Format:
 
 
 FORMATS = (
-    Format("coco", "COCO: instances.json, captions.json, results.json.", masks=("rle", "polygon", "rle-uncompressed")),
+    Format("coco", "COCO: annotations/ with instances.json, captions.json, results.json.", masks=("rle", "polygon", "rle-uncompressed")),
     Format(
         "coco-panoptic",
-        "COCO panoptic: panoptic.json and a PNG per photograph.",
+        "COCO panoptic: annotations/ with panoptic.json and a PNG per photograph.",
         loses="parts of things, captions, scores, and what smaller masks cover",
         masks=("rle",),
     ),

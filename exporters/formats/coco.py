@@ -17,12 +17,13 @@ from exporters.formats.lines import JsonList
 
 
 def write(export: Export) -> None:
-    """Write `instances.json`, `captions.json` and `results.json`, which have the ids of segcap.json.
+    """Write `instances.json`, `captions.json` and `results.json` into `annotations/`, with the ids of segcap.json.
 
     The captions are those of panoptic answers and of one's own questions; one of a fine-grained answer speaks of a part
     of the photograph, and says so by its `granularity` and `parent`.
     """
-    folder = export.folder
+    folder = export.folder / "annotations"
+    folder.mkdir(exist_ok=True)
     with (
         replacing(folder / "instances.json") as instances,
         replacing(folder / "captions.json") as captions,

@@ -19,18 +19,18 @@ from exporters.formats.export import Export, labelled
 from exporters.formats.lines import JsonList
 from exporters.labels.dataset import Photo
 
-_FOLDER = "panoptic"
+_FOLDER = "annotations"
 _MIX = 2654435761
 """Spreads counted numbers over the colours, so that neighbours look different."""
 
 
 def write(export: Export) -> None:
-    """Write `panoptic.json` and a PNG for each photograph into `panoptic/`.
+    """Write `annotations/panoptic.json` and a PNG for each photograph into `annotations/panoptic/`.
 
     Smaller masks lie on top; masks of fine-grained answers, which are parts of others, are left out.
     """
     categories = [{**entry, "isthing": 1} for entry in export.dataset.categories]
-    with replacing(export.folder / "panoptic.json") as file:
+    with replacing(export.folder / _FOLDER / "panoptic.json") as file:
         file.write(b'{"info":%b,\n"licenses":%b' % (dump(export.dataset.info), dump(export.dataset.licenses)))
         file.write(b',\n"categories":%b,\n"images":' % dump(categories))
         images = JsonList(file)
@@ -59,7 +59,7 @@ def _write_png(export: Export, photo: Photo) -> dict[str, Any]:
     segments = [_segment(pixels == segment, segment, entry) for segment, entry in drawn]
     stem = export.names.stem(photo.image["file_name"])
     colours = np.stack([pixels & 255, pixels >> 8 & 255, pixels >> 16], axis=-1).astype(np.uint8)
-    with replacing(export.folder / _FOLDER / f"{stem}.png") as file:
+    with replacing(export.folder / _FOLDER / "panoptic" / f"{stem}.png") as file:
         Image.fromarray(colours).save(file, "PNG")
     return {
         "image_id": photo.image["id"],

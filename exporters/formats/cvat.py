@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 from xml.sax.saxutils import XMLGenerator
+from xml.sax.xmlreader import AttributesImpl
 
 from engine.atomic import replacing
 from engine.masks.rle import decode
@@ -56,7 +57,7 @@ class _Elements:
         self._xml = xml
 
     def open(self, name: str, attributes: dict[str, str] | None = None) -> None:
-        self._xml.startElement(name, attributes or {})
+        self._xml.startElement(name, AttributesImpl(attributes or {}))
         self._xml.ignorableWhitespace("\n")
 
     def close(self, name: str) -> None:
@@ -64,7 +65,7 @@ class _Elements:
         self._xml.ignorableWhitespace("\n")
 
     def leaf(self, name: str, text: str, attributes: dict[str, str] | None = None) -> None:
-        self._xml.startElement(name, attributes or {})
+        self._xml.startElement(name, AttributesImpl(attributes or {}))
         self._xml.characters(text)
         self.close(name)
 

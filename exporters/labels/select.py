@@ -15,7 +15,7 @@ from scipy import ndimage
 
 from engine.masks import rle as run_lengths
 from engine.records import RLE
-from exporters.labels.filters import SUBJECT, Filters
+from exporters.labels.filters import BOX, SUBJECT, Filters
 from exporters.labels.plural import is_plural
 
 Place = tuple[int, int]
@@ -161,17 +161,27 @@ def _united(labels: list[Label], threshold: float, category: Callable[[str], str
     row = {label.place: at for at, label in enumerate(labels)}
     encoded = [label.rle.to_coco() for label in labels]
     overlap = coco_mask.iou(encoded, encoded, [0] * len(encoded))
+    boxes = np.array([label.bbox for label in labels])
+    boxed = coco_mask.iou(boxes, boxes, [0] * len(boxes))
+    kinds = [category(label.phrase) for label in labels]
     of = list(range(len(labels)))
     for at, label in enumerate(labels):
         parent = row.get(label.parent) if label.parent else None
         if parent is None or overlap[at, parent] < SUBJECT:
             continue
-        if category(label.phrase) == category(labels[parent].phrase):
+        if kinds[at] == kinds[parent]:
             of[at] = parent
     kept: list[int] = []
     # Subjects are gone already; of equal scores the first stays.
     for at in sorted((at for at in range(len(of)) if of[at] == at), key=lambda at: -labels[at].score):
-        rival = next((other for other in kept if overlap[at, other] >= threshold), None)
+        rival = next(
+            (
+                other
+                for other in kept
+                if overlap[at, other] >= threshold or (kinds[at] == kinds[other] and boxed[at, other] >= BOX)
+            ),
+            None,
+        )
         if rival is None:
             kept.append(at)
         else:
