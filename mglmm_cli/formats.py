@@ -20,6 +20,7 @@ from mglmm_cli.text import clean
 if TYPE_CHECKING:
     from engine.journal import Index
     from exporters.formats.photographs import Photographs
+    from exporters.labels.reviewed import Reviewed
 
 _HELP = """Write the labels of OUT, an output folder of `mglmm segcap`, finished or not.
 
@@ -109,18 +110,11 @@ def _run(
             ) from error
         _say(format, photographs, index, output)
         if review is not None:
-            unmet = sum(map(review.unmet, index.photographs()))
-            unmet += len(review.file_names - {photograph["file_name"] for photograph in index.photographs()})
-            if unmet:
-                click.echo(
-                    f"mglmm: {reviewed}: {unmet} verdicts are about photographs or masks that are not there, or others "
-                    "by now: they count for nothing",
-                    err=True,
-                )
+            _say_unmet(review, index, reviewed)
     return Exit.DONE
 
 
-def _review(path: Path | None) -> Any:
+def _review(path: Path | None) -> Reviewed | None:
     from exporters.labels.reviewed import Reviewed
     from exporters.report.verdicts import read_verdicts
 
@@ -140,16 +134,34 @@ def _say(format: Format, photographs: Photographs, index: Index, output: Path) -
     if format.loses:
         click.echo(f"mglmm: {format.name} can't hold {format.loses}: segcap.json has them", err=True)
     if found.missing and (photographs.placed or photographs.root):
+        said = (
+            "photograph was not found, so only its labels are"
+            if found.missing == 1
+            else ("photographs were not found, so only their labels are")
+        )
+        first = "" if found.missing == 1 else "the first is "
         click.echo(
-            f"mglmm: {found.missing} photographs were not found, so only their labels are there (the first is "
-            f"{clean(found.why)}); --photos DIR says where they lie",
+            f"mglmm: {found.missing} {said} there ({first}{clean(found.why)}); --photos DIR says where they lie",
             err=True,
         )
     if found.turned:
+        said = "photograph is" if found.turned == 1 else "photographs are"
         click.echo(
-            f"mglmm: {found.turned} photographs are stored turned (EXIF): tools that don't turn them show the masks in "
+            f"mglmm: {found.turned} {said} stored turned (EXIF): tools that don't turn photographs show the masks in "
             "wrong places; --save-images writes upright copies",
             err=True,
         )
     plural = "" if index.done == 1 else "s"
     click.echo(f"mglmm: {index.done} photograph{plural}; wrote {clean(str(output))} ({format.name})", err=True)
+
+
+def _say_unmet(review: Reviewed, index: Index, path: Path | None) -> None:
+    """Verdicts that are about nothing that is there."""
+    unmet = sum(map(review.unmet, index.photographs()))
+    unmet += len(review.file_names - {photograph["file_name"] for photograph in index.photographs()})
+    if unmet:
+        said = "verdict counts" if unmet == 1 else "verdicts count"
+        click.echo(
+            f"mglmm: {path}: {unmet} {said} for nothing: the photograph or the mask is not there, or another by now",
+            err=True,
+        )

@@ -43,7 +43,11 @@ class Format:
 
 
 FORMATS = (
-    Format("coco", "COCO: annotations/ with instances.json, captions.json, results.json.", masks=("rle", "polygon", "rle-uncompressed")),
+    Format(
+        "coco",
+        "COCO: annotations/ with instances.json, captions.json, results.json.",
+        masks=("rle", "polygon", "rle-uncompressed"),
+    ),
     Format(
         "coco-panoptic",
         "COCO panoptic: annotations/ with panoptic.json and a PNG per photograph.",

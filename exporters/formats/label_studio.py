@@ -75,7 +75,11 @@ def _regions(photo: Photo, export: Export) -> Iterator[dict[str, Any]]:
         about = {"from_name": "label", "to_name": "image", **size, "score": entry["score"]}
         about["meta"] = {"text": [entry["phrase"]]}
         if export.masks == "rle":
-            value: dict[str, Any] = {"format": "rle", "rle": packed(decode(label.rle).astype(bool)), "brushlabels": name}
+            value: dict[str, Any] = {
+                "format": "rle",
+                "rle": packed(decode(label.rle).astype(bool)),
+                "brushlabels": name,
+            }
             yield {"id": str(entry["id"]), "type": "brushlabels", "value": value, **about}
             continue
         for number, part in enumerate(outlines(label.rle, export.dataset.choice.simplify)):

@@ -39,7 +39,7 @@ class Names:
 
     def _plain(self, file_name: str) -> str:
         # A list may name files anywhere.
-        parts = [part for part in PurePosixPath(file_name).with_suffix("").parts if part not in ("/", "..")]
+        parts = [part for part in PurePosixPath(file_name).with_suffix("").parts if part.strip("/") not in ("", "..")]
         return ("__" if self._flat else "/").join(parts)
 
 
