@@ -198,6 +198,7 @@ class FolderResults:
             if self._overlays:  # that of another photograph, or of another run
                 overlay_path(self._folder, source.file_name).unlink(missing_ok=True)
             self._flying[source.file_name] = _Flight(at, stamp(source.path))
+            self._journal.see(source.file_name)
             yield source
 
     def begin(self) -> None:
