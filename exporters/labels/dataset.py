@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from engine.journal import Index, RunInfo
 from engine.masks.rle import run_lengths
-from exporters.categories import category_name
+from exporters.categories import category_ids, category_name
 from exporters.labels.filters import Filters
 from exporters.labels.numbering import annotation_id, caption_id
 from exporters.labels.polygons import outlines
@@ -85,7 +85,7 @@ class Dataset:
             for phrase in segcap["phrases"]
             if phrase["segs"]
         }
-        self._ids = {name: number for number, name in enumerate(sorted(names), start=1)}
+        self._ids = category_ids(names)
         self.categories: list[Entry] = [{"id": number, "name": name} for name, number in self._ids.items()]
 
     @property

@@ -77,3 +77,13 @@ def test_no_option_changes_the_id_of_what_stays(work: Path, options: tuple[str, 
             [entries[number][key] for key in ("image_id", "span", "caption_id")] for entries in (before, after)
         )
         assert one == other
+
+
+def test_two_runs_with_the_same_categories_number_them_alike(work: Path) -> None:
+    mglmm("rebuild", "out", cwd=work)
+    names = sorted((work / "photos").iterdir(), reverse=True)
+    mglmm("segcap", *names, "-o", "reversed", "--batch-size", "1", cwd=work)
+    one, other = written(work / "out"), written(work / "reversed")
+    assert [image["file_name"] for image in one["images"]] != [image["file_name"] for image in other["images"]]
+    assert one["categories"] == other["categories"]
+    assert [category["id"] for category in one["categories"]] == list(range(1, len(one["categories"]) + 1))
