@@ -73,7 +73,7 @@ def _left(index: Index | None, out: Path) -> str:
     try:
         with _inside(index.start):
             # A failure is left too, but counted already.
-            sources = find_sources(index.start.inputs, None, out)
+            sources = find_sources(index.start.inputs, None, out, index.start.root)
             return str(sum(index.find(source.file_name) is None for source in sources))
     except (UsageError, OSError, ValueError) as error:  # ValueError: no name that a system knows
         return f"unknown ({error})"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -48,6 +48,7 @@ class Index:
         since: photographs since `start`.
         damage: lines whose checksum is wrong, but for those that are known: number, from 1, and where it begins.
         unknown: how many lines are whole but can't be read here.
+        licenses: what the lists of all its starts say of licences, each once.
         largest: the largest number that a photograph ever had; 0 if none has one.
 
     Raises:
@@ -68,6 +69,7 @@ class Index:
         self._begun = 0  # where the line of `start` is
         self._identities: set[str] = set()
         self.largest = 0
+        self.licenses: list[Mapping[str, Any]] = []
         self._names, self._ats, self._offsets, self._states = array("q"), array("q"), array("q"), bytearray()
         self._numbers = array("q")
         self._seen: dict[str, int] = {}  # numbers of those without a line that says theirs
@@ -175,13 +177,13 @@ class Index:
         """Names and numbers of the photographs whose number stands in no line."""
         return ((self._name(row), self._numbers[row]) for row in self._unsaid)
 
-    def known(self) -> Iterator[tuple[str, int, Any]]:
-        """Name, number and id of each photograph that has a number, in no order."""
+    def known(self) -> Iterator[tuple[str, int, int | str | None]]:
+        """Name, number and id, None where none is done, of each photograph that has a number, in no order."""
         for row, number in enumerate(self._numbers):
             if number != _NONE:
                 line = self._read(self._offsets[row])
                 yield line.name, number, load(line.text).get("image", {}).get("id", number)
-        yield from ((name, number, number) for name, number in self._seen.items())
+        yield from ((name, number, None) for name, number in self._seen.items())
 
     def value(self, place: Place) -> dict[str, Any]:
         """The public form of what stands there."""
@@ -309,6 +311,7 @@ class Index:
             if begun != self._begun or self.start is None:  # or it repeats what is known
                 self.start, self._begun, self.finished = said.start, begun, ""
             self.first = self.first or said.start
+            self.licenses += [entry for entry in said.start.licenses if entry not in self.licenses]
         elif isinstance(said, Known):
             for line, at in list(self.damage.items()):
                 if at in said.offsets if said.offsets else line in said.numbers:

@@ -115,8 +115,10 @@ class Journal:
             if known is None and self._writer:
                 self._note_number(name)
 
-    def renew(self, name: str, place: Place, image: Mapping[str, Any]) -> None:
-        """Write down that the list says something else now of a photograph that is done, or let `begin` do it."""
+    def renew(self, name: str, place: Place, image: Mapping[str, Any] | None) -> None:
+        """Write down what the list says now of a photograph that is done, if that is new, or let `begin` do it."""
+        if image is None or not self.index or self.index.value(place).get("image") == image:
+            return
         with self._writing:
             self._to_renew.append((name, place, image))
             if self._writer:

@@ -68,6 +68,7 @@ class Dataset:
 
     Attributes:
         categories: COCO's entries, of all masks: they stay whatever the filters are.
+        licenses: those of the COCO file that the photographs were listed in.
 
     Raises:
         MglmmError: if the journal has damaged lines.
@@ -78,14 +79,14 @@ class Dataset:
         self.choice = choice or Choice()
         self._journal, self._info = journal, info
         self._category: Callable[[str], str] = lru_cache(_PHRASES)(category_name)
-        names = {
-            self._category(phrase["text"])
-            for photograph in journal.photographs()
-            for segcap in photograph["segcaps"]
-            for phrase in segcap["phrases"]
-            if phrase["segs"]
-        }
+        names: set[str] = set()
+        self._text = False  # ids of images are text
+        for photograph in journal.photographs():
+            self._text |= isinstance(photograph.get("image", {}).get("id"), str)
+            phrases = (phrase for segcap in photograph["segcaps"] for phrase in segcap["phrases"] if phrase["segs"])
+            names |= {self._category(phrase["text"]) for phrase in phrases}
         self._ids = category_ids(names)
+        self.licenses: list[Entry] = [dict(entry) for entry in journal.licenses]
         self.categories: list[Entry] = [{"id": number, "name": name} for name, number in self._ids.items()]
 
     @property
@@ -101,7 +102,7 @@ class Dataset:
             yield self._photo(entry.form, entry.number, select(entry.form, self.choice.filters, self._category))
 
     def _photo(self, photograph: Mapping[str, Any], number: int, selected: Selected) -> Photo:
-        image = _image(photograph, number)
+        image = _image(photograph, str(number) if self._text else number)
         ids: dict[Place, list[int]] = {}
         for label in selected.labels:
             ids.setdefault(label.place, []).append(annotation_id(number, label.number, label.part))
@@ -149,9 +150,12 @@ class Dataset:
         return label.rle.to_coco()
 
 
-def _image(photograph: Mapping[str, Any], number: int) -> Entry:
+def _image(photograph: Mapping[str, Any], own_id: int | str) -> Entry:
+    listed = {"id": own_id, "file_name": photograph["file_name"]} | photograph.get("image", {})
+    own = ("id", "file_name", "width", "height")
     size = {"width": photograph["width"], "height": photograph["height"]}
-    return {"id": number, "file_name": photograph["file_name"], **size}
+    others = {key: value for key, value in listed.items() if key not in own}
+    return {"id": listed["id"], "file_name": listed["file_name"], **size, **others}
 
 
 def _caption(
