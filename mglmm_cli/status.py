@@ -68,6 +68,8 @@ def _left(index: Index | None, out: Path) -> str:
         return "unknown"
     if index.start is None:
         return "unknown, the lines that say what run it is are damaged"
+    if not index.start.inputs:
+        return "unknown, the run was joined from others"
     if STDIN in index.start.inputs:
         return "unknown, the list came on stdin"
     try:

@@ -21,6 +21,7 @@ Whole lines of other kinds or shapes are those of a newer version: they stay, ar
 from engine.journal.content import Fingerprint, fingerprint, stamp, unchanged
 from engine.journal.form import from_json, to_json, to_line
 from engine.journal.index import Index
+from engine.journal.joining import Joining, Run
 from engine.journal.journal import Journal, open_index
 from engine.journal.lines import dump, load
 from engine.journal.lock import LOCK, Lock, holder
@@ -35,9 +36,11 @@ __all__ = [
     "Entry",
     "Fingerprint",
     "Index",
+    "Joining",
     "Journal",
     "Lock",
     "Place",
+    "Run",
     "RunInfo",
     "Start",
     "differences",

@@ -203,6 +203,13 @@ class Index:
         for row in self._rows(done=True):
             yield Entry(self._numbers[row], self._form(self._offsets[row]))
 
+    def lines(self) -> Iterator[Photograph]:
+        """What the journal says of each photograph, answered or not, in the order of the inputs, with its number."""
+        rows = np.lexsort((self._offset_array, np.frombuffer(self._ats, np.int64)))
+        for row in array("q", rows.astype(np.int64).tobytes()):
+            number = self._numbers[row]
+            yield replace(self._read(self._offsets[row]), number=None if number == _NONE else number)
+
     def failures(self) -> Iterator[dict[str, Any]]:
         """The same of each that could not be done."""
         return self._values(done=False)
