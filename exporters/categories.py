@@ -8,6 +8,7 @@ language comes through in lower case.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 FALLBACK = "object"
 """The category of a mask that has no phrase."""
@@ -76,6 +77,14 @@ def category_name(phrase: str) -> str:
     if not head or head[-1] in _NO_NOUN:
         return FALLBACK
     return " ".join(head[-_LONGEST:])
+
+
+def category_ids(names: Iterable[str]) -> dict[str, int]:
+    """The ids of categories, from 1 in the order of their names, as code points have it.
+
+    They depend on nothing but which names there are: not on the order in which photographs came, nor on the run.
+    """
+    return {name: number for number, name in enumerate(sorted(set(names)), start=1)}
 
 
 def _without_front(words: list[str]) -> list[str]:

@@ -39,7 +39,7 @@ def write_dataset(dataset: Dataset, out: Path) -> None:
     """
     with replacing(out) as file, TemporaryFile(dir=out.parent) as images, TemporaryFile(dir=out.parent) as captions:
         # All come from one reading; sections stand one behind the other.
-        file.write(b'{"info":%b,\n"licenses":[]' % dump(dataset.info))
+        file.write(b'{"info":%b,\n"licenses":%b' % (dump(dataset.info), dump(dataset.licenses)))
         _write_section(file, "categories", ([entry] for entry in dataset.categories))
         _write_section(file, "annotations", _annotations(dataset, images, captions))
         for name, entries in (("images", images), ("captions", captions)):

@@ -14,6 +14,7 @@ from engine.journal import open_index as _open_index
 
 JOURNAL, COCO, FAILURES, OVERLAYS = "journal.jsonl", "segcap.json", "failures.jsonl", "overlays"
 REPORT = "report"
+MOVED = "moved.jsonl"
 
 _GIVE = "give the output folder of mglmm segcap"
 

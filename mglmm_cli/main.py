@@ -77,6 +77,7 @@ cli = _Program(
         "segcap": LazyCommand("mglmm_cli.segcap:segcap", "Caption and segment folders of photographs."),
         "status": LazyCommand("mglmm_cli.status:status", "Say how far the run of a folder is."),
         "rebuild": LazyCommand("mglmm_cli.rebuild:rebuild", "Write a folder's outputs from its journal again."),
+        "merge-runs": LazyCommand("mglmm_cli.merge_runs:merge_runs", "Join the runs of several folders into one."),
         "report": LazyCommand("mglmm_cli.report:report", "Write a page to look at a folder's answers in."),
         "demo": LazyCommand("mglmm_cli.demo.command:demo", "Look at a photograph in the browser."),
         "ask": LazyCommand("mglmm_cli.ask:ask", "Put questions about one photograph."),

@@ -15,6 +15,7 @@ from typing import BinaryIO, Protocol, Self
 
 from engine.atomic import discard_leftovers, replacing
 from engine.errors import MglmmError, PhotographError
+from engine.images.coco_list import CocoList
 from engine.images.decode import MAX_PIXELS
 from engine.images.sources import Source
 from engine.journal import Index, Journal, Lock, Place, Start, dump, fingerprint, stamp, to_line, unchanged
@@ -25,6 +26,7 @@ from exporters.coco import write_coco
 from exporters.labels.dataset import Choice
 from exporters.overlay import overlay_path, read, write_overlay
 from exporters.report.writer import check_folder as check_report
+from mglmm_cli.coco_ids import check_ids, largest_id
 from mglmm_cli.folder import COCO, FAILURES, JOURNAL, REPORT, say_outputs
 from mglmm_cli.report import write as write_report
 from mglmm_cli.text import clean
@@ -99,7 +101,7 @@ class StreamResults:
         return None
 
     def add(self, source: Source, entry: PhotoRecord | Failure) -> None:
-        self._stream.write(to_line(entry, _path(source)).encode("ascii"))
+        self._stream.write(to_line(entry, _path(source), source.image).encode("ascii"))
         self._stream.flush()
         self._added += 1
 
@@ -134,9 +136,10 @@ class FolderResults:
         max_pixels: of a photograph that is drawn.
         lock: of the folder, where the caller holds it already.
         choice: which masks the COCO file has, in which form.
+        listed: the list in COCO's form that the photographs are on.
 
     Raises:
-        UsageError: if the folder holds something else, or another run.
+        UsageError: if the folder holds something else, or another run, or ids that are not those of the list.
         MglmmError: if another process works on the folder.
     """
 
@@ -151,6 +154,7 @@ class FolderResults:
         max_pixels: int = MAX_PIXELS,
         lock: Lock | None = None,
         choice: Choice | None = None,
+        listed: CocoList | None = None,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.skipped = 0
@@ -162,7 +166,10 @@ class FolderResults:
         self._choice = choice
         self._flying: dict[str, _Flight] = {}
         with ExitStack() as stack:
-            self._journal = stack.enter_context(Journal(folder / JOURNAL, start, fresh=fresh, lock=lock))
+            above = largest_id(listed) if listed else 0
+            self._journal = stack.enter_context(Journal(folder / JOURNAL, start, fresh=fresh, lock=lock, above=above))
+            if listed and self._journal.index:
+                check_ids(listed, self._journal.index, folder)
             # Before the first overlay is drawn, which begins as such a file.
             discard_leftovers(folder)
             self._overlays = stack.enter_context(_Overlays(folder, max_pixels)) if overlay else None
@@ -193,11 +200,13 @@ class FolderResults:
             place = self._journal.find(source.file_name)
             if place and place.done and unchanged(source.path, place.known):
                 self.skipped += 1
+                self._journal.renew(source.file_name, place, source.image)
                 self._draw_missing(source, place)
                 continue
             if self._overlays:  # that of another photograph, or of another run
                 overlay_path(self._folder, source.file_name).unlink(missing_ok=True)
             self._flying[source.file_name] = _Flight(at, stamp(source.path))
+            self._journal.see(source.file_name, source.image)
             yield source
 
     def begin(self) -> None:
@@ -210,7 +219,7 @@ class FolderResults:
         flight = self._flying.pop(source.file_name)
         # Its file was read a moment ago, and comes from memory.
         held = fingerprint(source.path, flight.stamp)
-        self._journal.append(entry, at=flight.at, held=held, path=_path(source))
+        self._journal.append(entry, at=flight.at, held=held, path=_path(source), image=source.image)
         if self._overlays and isinstance(entry, PhotoRecord):
             self._overlays.add(source, entry)
 

@@ -35,10 +35,12 @@ from mglmm_cli.streams import Nowhere, write_progress
 from mglmm_cli.text import clean
 
 if TYPE_CHECKING:
+    from engine.images.coco_list import CocoList
     from engine.images.sources import Source
     from engine.journal import RunInfo
     from engine.pipeline.finishing import Outcome
     from engine.pipeline.pipeline import Options
+    from engine.records import PhotoRecord
     from engine.workers.fleet import Worker
     from mglmm_cli.console import PhotoProgress
     from mglmm_cli.results import FolderResults, Results
@@ -47,6 +49,8 @@ if TYPE_CHECKING:
 
 _STDOUT = "-"
 _STDIN = "-"
+_FAULTS = 20
+"""Of a list, that are said one by one."""
 _STOPPING = b"mglmm: stopping once the photographs in hand are done; once more ends it at once\n"
 
 
@@ -61,6 +65,7 @@ _STOPPING = b"mglmm: stopping once the photographs in hand are done; once more e
 @click.option("--max-children", type=count(0), help="At most so many objects are asked about. [default: 4]")
 @click.option("--instruction", type=TEXT, metavar="TEXT", help="Put this question instead.")
 @click.option("--label", type=TEXT, metavar="TEXT", help='Ask only about this object, like "the man riding a bike".')
+@click.option("--root", metavar="DIR", help="Where the photographs of a COCO JSON lie. [default: its own folder]")
 @click.option("--overlay", is_flag=True, help="Write a picture with coloured masks and caption per photograph.")
 @click.option("--report", is_flag=True, help="Write a page of all photographs at the end; see mglmm report.")
 @click.option("--fresh", is_flag=True, help="Start over in OUT, where an earlier run would be continued.")
@@ -77,6 +82,7 @@ _STOPPING = b"mglmm: stopping once the photographs in hand are done; once more e
 def segcap(
     inputs: tuple[str, ...],
     out: str,
+    root: str | None,
     overlay: bool,
     report: bool,
     fresh: bool,
@@ -89,7 +95,8 @@ def segcap(
     """Caption and segment the photographs of INPUT...
 
     INPUT is a file, a folder (searched to the bottom), a pattern such as 'shots/**/*.jpg', or - for a list on
-    stdin, with newline or NUL between names. OUT gets segcap.json (COCO), journal.jsonl (a line per photograph,
+    stdin, with newline or NUL between names; or a COCO JSON, whose ids, licences and other keys of images are kept.
+    OUT gets segcap.json (COCO), journal.jsonl (a line per photograph,
     as it is done) and, if photographs could not be done, failures.jsonl; the exit code is then 3.
 
     The same command again goes on where it was stopped: photographs that are new, have changed or failed are done,
@@ -114,7 +121,7 @@ def segcap(
         from mglmm_cli.folder import check_folder
 
         check_folder(folder)
-    photographs = _find(inputs, folder)
+    photographs = _find(inputs, folder, root)
     with ExitStack() as stack:
         # Before seconds are spent on imports, so that `mglmm status` knows of it.
         lock = stack.enter_context(held(folder)) if folder else None
@@ -129,7 +136,7 @@ def segcap(
         info = _run_info(model, precision, options)
         results: Results
         if folder:
-            start = Start(info, inputs, os.getcwd())
+            start = Start(info, inputs, os.getcwd(), root, photographs.listed.licenses if photographs.listed else ())
             results = FolderResults(
                 folder,
                 start,
@@ -139,6 +146,7 @@ def segcap(
                 max_pixels=options.max_pixels,
                 lock=lock,
                 choice=choice,
+                listed=photographs.listed,
             )
             _report_damage(results)
         else:
@@ -166,12 +174,19 @@ class _Photographs:
         out: the folder that nothing is taken from.
         sources: the photographs, of which there is at least one.
         left_out: other files that were met so far, how many of each kind.
+        listed: the COCO JSON, if that is the input.
     """
 
     inputs: Sequence[str]
     out: Path | None
     sources: Iterator[Source]
     left_out: Mapping[str, int]
+    listed: CocoList | None
+
+    @property
+    def faults(self) -> Sequence[str]:
+        """What is wrong with a list, in lines."""
+        return self.listed.faults if self.listed else ()
 
 
 def _run(job: _Job, photographs: _Photographs, results: Results) -> Exit:
@@ -202,8 +217,8 @@ def _run(job: _Job, photographs: _Photographs, results: Results) -> Exit:
         if stopping.code:
             progress.note(_stopped(results, progress))
             return stopping.code
-        _summarise(progress, photographs.left_out, results)
-    return Exit.PHOTOGRAPHS_FAILED if progress.failed else Exit.DONE
+        _summarise(progress, photographs, results)
+    return Exit.PHOTOGRAPHS_FAILED if progress.failed or photographs.faults else Exit.DONE
 
 
 def _check(asked: dict[str, Any]) -> None:
@@ -228,18 +243,23 @@ def _check(asked: dict[str, Any]) -> None:
         raise click.UsageError("--granularity panoptic asks about no single object; leave out --max-children")
 
 
-def _find(inputs: Sequence[str], out: Path | None) -> _Photographs:
-    """The photographs of the inputs."""
+def _find(inputs: Sequence[str], out: Path | None, root: str | None) -> _Photographs:
+    """The photographs of the inputs; what is wrong with a list of them is said."""
     from engine.images.sources import find_sources
 
     # Without its buffer: that is locked while a thread waits for more, and Python's end would find it so.
     sources = find_sources(
-        inputs, getattr(sys.stdin.buffer, "raw", sys.stdin.buffer) if _STDIN in inputs else None, out
+        inputs, getattr(sys.stdin.buffer, "raw", sys.stdin.buffer) if _STDIN in inputs else None, out, root
     )
     first = next(sources, None)
     if first is None:
-        raise UsageError("the list on stdin names no photograph")
-    return _Photographs(inputs, out, chain([first], sources), sources.left_out)
+        raise UsageError(f"{'the list on stdin' if _STDIN in inputs else inputs[0]} names no photograph")
+    photographs = _Photographs(inputs, out, chain([first], sources), sources.left_out, sources.listed)
+    for fault in photographs.faults[:_FAULTS]:
+        click.echo(f"mglmm: {clean(fault)}", err=True)
+    if (more := len(photographs.faults) - _FAULTS) > 0:
+        click.echo(f"mglmm: {clean(inputs[0])}: {more} more are left out", err=True)
+    return photographs
 
 
 def _run_info(model: str, precision: str, options: Options) -> RunInfo:
@@ -275,6 +295,10 @@ def _count(photographs: _Photographs, progress: PhotoProgress) -> None:
     """Count the photographs meanwhile: a large tree takes a while to walk."""
     from engine.images.sources import count_sources
 
+    if photographs.listed:
+        progress.expect(len(photographs.listed.images))
+        return
+
     def count() -> None:
         # What is wrong with an input is reported by the walk that matters.
         with suppress(UsageError, OSError):
@@ -287,14 +311,27 @@ def _count(photographs: _Photographs, progress: PhotoProgress) -> None:
 
 def _drive(model: Model, sources: Iterator[Source], results: Results, progress: PhotoProgress) -> None:
     """Run the photographs through."""
-    from engine.records import Failure
+    from engine.records import Failure, PhotoRecord
 
+    other_sizes = 0
     for source, entry in model(sources):
         results.add(source, entry)
+        other_sizes += isinstance(entry, PhotoRecord) and _has_other_size(source, entry)
         if isinstance(entry, Failure):
             progress.failed += 1
             progress.note(f"mglmm: {entry.file_name}: {entry.stage}: {entry.reason}")
         progress.reach(results.settled, results.skipped)
+    if other_sizes:
+        progress.note(
+            f"mglmm: {_photographs(other_sizes)} not of the size that the list says, as those that EXIF turns: "
+            "masks and sizes are those of the upright photograph"
+        )
+
+
+def _has_other_size(source: Source, record: PhotoRecord) -> bool:
+    """Whether its list says that a photograph has another size."""
+    said = [(source.image or {}).get(side) for side in ("width", "height")]
+    return None not in said and said != [record.width, record.height]
 
 
 def _report_damage(results: FolderResults) -> None:
@@ -320,13 +357,13 @@ def _stopped(results: Results, progress: PhotoProgress) -> str:
     return f"{line}, {done + progress.skipped} in all; to go on: {command}"
 
 
-def _summarise(progress: PhotoProgress, left_out: Mapping[str, int], results: Results) -> None:
+def _summarise(progress: PhotoProgress, photographs: _Photographs, results: Results) -> None:
     from engine.images.sources import say_left_out
 
     done = progress.done - progress.failed
-    wrote = "".join(
-        f"; {part}" for part in (say_left_out(left_out), results.where and f"wrote {results.where}") if part
-    )
+    faults = f"{len(photographs.faults)} entries left out" if photographs.faults else ""
+    parts = (faults, say_left_out(photographs.left_out), results.where and f"wrote {results.where}")
+    wrote = "".join(f"; {part}" for part in parts if part)
     if not progress.done:
         progress.note(f"mglmm: nothing to do; done before: {_photographs(results.skipped)}{wrote}")
         return

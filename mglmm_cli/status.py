@@ -68,12 +68,14 @@ def _left(index: Index | None, out: Path) -> str:
         return "unknown"
     if index.start is None:
         return "unknown, the lines that say what run it is are damaged"
+    if not index.start.inputs:
+        return "unknown, the run was joined from others"
     if STDIN in index.start.inputs:
         return "unknown, the list came on stdin"
     try:
         with _inside(index.start):
             # A failure is left too, but counted already.
-            sources = find_sources(index.start.inputs, None, out)
+            sources = find_sources(index.start.inputs, None, out, index.start.root)
             return str(sum(index.find(source.file_name) is None for source in sources))
     except (UsageError, OSError, ValueError) as error:  # ValueError: no name that a system knows
         return f"unknown ({error})"

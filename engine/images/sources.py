@@ -12,12 +12,13 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from engine.errors import PhotographError, UsageError
+from engine.images.coco_list import CocoList, is_coco_list, read_coco_list
 from engine.images.formats.kinds import SUFFIXES
 from engine.images.inputs import Input, is_hidden, is_within, visible_above
 from engine.images.lists import read_names
@@ -40,11 +41,13 @@ class Source:
         path: where it lies.
         file_name: its name in every output: relative to the input root, with `/`, in the form of `engine.text.names`.
         given: the path as the user gave it: on a list to the letter, below a folder behind the folder's own.
+        image: what a list in COCO's form says of it, its `id` among it.
     """
 
     path: Path
     file_name: str
     given: str = ""
+    image: Mapping[str, Any] | None = field(default=None, hash=False)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,17 +68,24 @@ class Sources(Iterator[Source]):
 
     Attributes:
         left_out: files that were met so far and are no photographs, how many of each kind: by their endings.
+        listed: the list in COCO's form that they are on, if they are.
     """
 
-    def __init__(self, sources: Iterator[Source], left_out: Mapping[str, int]) -> None:
+    def __init__(self, sources: Iterator[Source], left_out: Mapping[str, int], listed: CocoList | None = None) -> None:
         self._sources = sources
         self.left_out = left_out
+        self.listed = listed
 
     def __next__(self) -> Source:
         return next(self._sources)
 
 
-def find_sources(inputs: Sequence[str], stdin: BinaryIO | None, out: str | os.PathLike[str] | None = None) -> Sources:
+def find_sources(
+    inputs: Sequence[str],
+    stdin: BinaryIO | None,
+    out: str | os.PathLike[str] | None = None,
+    root: str | None = None,
+) -> Sources:
     """Find photographs, lazily, in the order of the inputs and sorted within each folder.
 
     Folders are walked to the bottom; hidden names are skipped; a link to a folder is followed once, and not
@@ -88,18 +98,44 @@ def find_sources(inputs: Sequence[str], stdin: BinaryIO | None, out: str | os.Pa
     `-` (names on stdin, newline- or NUL-separated) it is relative to the working directory, or, for a file
     elsewhere, the absolute path without its first `/`.
 
+    A COCO JSON (see `engine.images.coco_list`) is given alone, and names are as it has them.
+
     Args:
-        inputs: files, folders, patterns, `-`.
+        inputs: files, folders, patterns, `-`; or a COCO JSON.
         stdin: what `-` reads; not touched without one.
         out: the folder for the results, which is never searched.
+        root: the folder of a COCO JSON's photographs; its own without one.
 
     Raises:
         UsageError: at once, if an input does not exist, can't be listed, matches nothing, holds no photograph or lies
             in `out`; later, if what comes on stdin is empty or no list.
     """
+    if lists := [given for given in inputs if is_coco_list(given)]:
+        if len(inputs) > 1:
+            raise UsageError(f"{lists[0]} is a COCO JSON: give it alone; mglmm merge-runs joins what was done apart")
+        return _listed(read_coco_list(lists[0], root), out)
+    if root is not None:
+        raise UsageError(f"--root {root} is where the photographs of a COCO JSON lie: give one (.json) as INPUT")
     plan = _Plan(inputs, stdin, out)
     plan.check()
     return Sources(plan.sources(), plan.left_out)
+
+
+def _listed(listed: CocoList, out: str | os.PathLike[str] | None) -> Sources:
+    inside = None if out is None else os.path.realpath(out)
+    if is_within(os.path.realpath(listed.path), inside):
+        raise UsageError(f"{listed.path}: lies in the output folder, of which nothing is taken")
+    left_out: Counter[str] = Counter()
+
+    def sources() -> Iterator[Source]:
+        for image in listed.images:
+            path = os.path.join(listed.root, image["file_name"])
+            if is_within(os.path.realpath(path), inside):
+                left_out[_IN_OUT] += 1
+            else:
+                yield Source(Path(path), to_text(image["file_name"]), path, image)
+
+    return Sources(sources(), left_out, listed)
 
 
 def count_sources(inputs: Sequence[str], out: str | os.PathLike[str] | None = None) -> int | None:

@@ -13,7 +13,9 @@ from engine.text.names import renewed
 _GRANULARITIES = get_args(Granularity)
 
 
-def to_json(entry: PhotoRecord | Failure, path: str | None = None) -> dict[str, Any]:
+def to_json(
+    entry: PhotoRecord | Failure, path: str | None = None, image: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """The public form of one photograph, JSON values only.
 
     One that could not be done has the keys of the others, with nothing in them, and `failure` beside them.
@@ -21,11 +23,13 @@ def to_json(entry: PhotoRecord | Failure, path: str | None = None) -> dict[str, 
     Args:
         entry: its answers.
         path: of its file, as the user gave it; left out where there is none.
+        image: what the list that it was taken from says of it, its `id` among it; left out likewise.
 
     Raises:
         ValueError: if a number is not finite.
     """
-    where = {"file_name": renewed(entry.file_name)} | ({} if path is None else {"path": path})
+    where: dict[str, Any] = {"file_name": renewed(entry.file_name)} | ({} if path is None else {"path": path})
+    where |= {} if image is None else {"image": image}
     if isinstance(entry, Failure):
         failure = {"stage": entry.stage, "reason": entry.reason}
         return where | {"width": 0, "height": 0, "segcaps": [], "failure": failure}
@@ -51,6 +55,8 @@ def is_photograph(value: Any) -> bool:
     It is the form that is checked, not what the texts and numbers say.
     """
     try:
+        if "image" in value and "id" not in value["image"].keys():  # noqa: SIM118  (it may be no object)
+            return False
         if "failure" in value:
             texts = (value["file_name"], value["failure"]["stage"], value["failure"]["reason"])
             return all(type(text) is str for text in texts)
@@ -67,13 +73,13 @@ def is_photograph(value: Any) -> bool:
         return False
 
 
-def to_line(entry: PhotoRecord | Failure, path: str | None = None) -> str:
+def to_line(entry: PhotoRecord | Failure, path: str | None = None, image: Mapping[str, Any] | None = None) -> str:
     """One photograph as one line of ASCII, newline included, so that it survives any encoding.
 
     Raises:
         ValueError: if a number is not finite.
     """
-    return dump(to_json(entry, path)).decode("ascii") + "\n"
+    return dump(to_json(entry, path, image)).decode("ascii") + "\n"
 
 
 def _segcap_to_json(segcap: SegCap) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import Any
 from engine.journal.content import Fingerprint
 from engine.journal.form import is_photograph
 from engine.journal.lines import load
+from engine.journal.numbers import is_number
 from engine.journal.run import VERSION, Start
 from engine.text.names import renewed
 
@@ -37,6 +38,7 @@ class Photograph:
         identity: of the run (see `RunInfo.identity`); empty in lines that are older than that.
         time: when it was done, in milliseconds since 1970; 0 in lines that are older than that.
         text: its public form, as JSON.
+        number: its own (see `engine.journal.numbers`); None in lines that are older than that.
     """
 
     name: str
@@ -46,6 +48,15 @@ class Photograph:
     identity: str
     time: int
     text: bytes
+    number: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A photograph was listed, and got its number."""
+
+    name: str
+    number: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +106,7 @@ class Unknown:
     kind: str
 
 
-Line = Photograph | Begun | Known | Finished | Foreign | Unknown
+Line = Photograph | Seen | Begun | Known | Finished | Foreign | Unknown
 
 
 def read(rest: bytes) -> Line:
@@ -107,6 +118,8 @@ def read(rest: bytes) -> Line:
     try:
         if not rest.startswith(_NAME):
             return _note(load(b"{" + rest))
+        if PHOTO not in rest:
+            return _seen(load(b"{" + rest))
         if (found := photograph(rest)) and _is_answered(load(found.text), found.done):
             return found
     except _OTHER:
@@ -122,17 +135,24 @@ def photograph(rest: bytes) -> Photograph | None:
         head = load(b"{%b}" % head_text)
         name, at, state = renewed(head["name"]), head["at"], head["state"]
         content, stamp, identity = head["content"], head["stamp"], head.get("of", "")
-        time = head.get("time", 0)
+        time, number = head.get("time", 0), head.get("number")
         right = type(name) is type(content) is type(stamp) is type(identity) is str and type(at) is type(time) is int
+        right = right and (number is None or is_number(number))
         if not (right and abs(at) < _LARGEST and state in (DONE, FAILED)):
             return None
     except _OTHER:
         return None
-    return Photograph(name, at, Fingerprint(content, stamp), state == DONE, identity, time, text[:-1])
+    return Photograph(name, at, Fingerprint(content, stamp), state == DONE, identity, time, text[:-1], number)
 
 
 def _is_answered(form: Any, done: bool) -> bool:
     return is_photograph(form) and ("failure" not in form) == done
+
+
+def _seen(value: dict[str, Any]) -> Seen:
+    if not (isinstance(value["name"], str) and is_number(value["number"])):
+        raise TypeError("not a photograph's number")
+    return Seen(renewed(value["name"]), value["number"])
 
 
 def _note(value: dict[str, Any]) -> Line:

@@ -53,15 +53,21 @@ class Start:
         info: what is about to run.
         inputs: as they were given.
         folder: the working folder that they are relative to.
+        root: where the photographs of a COCO JSON lie; None where that was not said.
+        licenses: entries of that.
     """
 
     info: RunInfo
     inputs: tuple[str, ...] = ()
     folder: str = ""
+    root: str | None = None
+    licenses: tuple[Mapping[str, Any], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         inputs, folder = [to_text(given) for given in self.inputs], to_text(self.folder)
-        return {"run": {"version": VERSION, "info": asdict(self.info), "inputs": inputs, "folder": folder}}
+        run = {"version": VERSION, "info": asdict(self.info), "inputs": inputs, "folder": folder}
+        root = {} if self.root is None else {"root": to_text(self.root)}
+        return {"run": run | root | ({"licenses": list(self.licenses)} if self.licenses else {})}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Start:
@@ -73,13 +79,17 @@ class Start:
         run = value["run"]
         texts = {name: run["info"][name] for name in ("tool", "model", "model_hash", "started", "finished")}
         options, inputs, folder = run["info"]["options"], tuple(run["inputs"]), run["folder"]
+        root, licenses = run.get("root"), tuple(run.get("licenses", ()))
+        objects = (options, *licenses)
         if not (
-            isinstance(options, dict) and all(isinstance(text, str) for text in (*texts.values(), *inputs, folder))
+            all(isinstance(value, dict) for value in objects)
+            and all(isinstance(text, str) for text in (*texts.values(), *inputs, folder, root or ""))
         ):
             raise TypeError("not what a run is described by")
         if texts["started"]:
             datetime.fromisoformat(texts["started"])
-        return cls(RunInfo(options=options, **texts), tuple(map(from_text, inputs)), from_text(folder))
+        info, root = RunInfo(options=options, **texts), None if root is None else from_text(root)
+        return cls(info, tuple(map(from_text, inputs)), from_text(folder), root, licenses)
 
 
 def differences(before: RunInfo, after: RunInfo) -> list[str]:

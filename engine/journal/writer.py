@@ -41,7 +41,7 @@ class Writer:
         self._path = path
         self.end = end
         self.written = self.durable = 0
-        self._failed = False
+        self._failed: MglmmError | None = None  # said to every thread that would write behind it
         new = not path.exists()
         self._file = FileIO(path, "ab", opener=open_regular)
         self._file.truncate(end)
@@ -72,8 +72,10 @@ class Writer:
             # What the system could not write it may have dropped: to try again would seem to work.
             raise self._give_up(error) from error
         if not there:
-            self._failed = True
-            raise MglmmError(f"{self._path} was removed while it was written: what was done since it began is lost")
+            self._failed = MglmmError(
+                f"{self._path} was removed while it was written: what was done since it began is lost"
+            )
+            raise self._failed
         self.durable = self.written
         self._waiting = 0
         self._synced = time.monotonic()
@@ -87,7 +89,7 @@ class Writer:
 
     def _append(self, text: bytes) -> None:
         if self._failed:
-            raise MglmmError(f"{self._path}: nothing can be written behind a line that could not")
+            raise MglmmError(str(self._failed))
         line = seal(text)
         try:
             done = self._file.write(line)
@@ -99,14 +101,16 @@ class Writer:
         self._waiting += 1
 
     def _give_up(self, error: OSError) -> MglmmError:
-        self._failed = True
         # A torn line at the end would be cut off by the next run in any case.
         with suppress(OSError):
             self._file.truncate(self.end)
         what = (
             "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else f"can't be written: {error.strerror}"
         )
-        return MglmmError(f"{self._path}: {what}. What it holds is safe: mend that, and run the same command again")
+        self._failed = MglmmError(
+            f"{self._path}: {what}. What it holds is safe: mend that, and run the same command again"
+        )
+        return self._failed
 
 
 def _sync_folder(folder: Path) -> None:

@@ -36,14 +36,14 @@ def write(export: Export) -> None:
 
 def _shapes(photo: Photo, export: Export) -> list[dict[str, Any]]:
     shapes = []
-    for label, entry in labelled(photo):
+    for group, (label, entry) in enumerate(labelled(photo), start=1):
         parts = outlines(label.rle, export.dataset.choice.simplify)
         for part in parts:
             shapes.append(
                 {
                     "label": export.categories[entry["category_id"]],
                     "points": part.joined.astype(float).tolist(),
-                    "group_id": entry["id"] if len(parts) > 1 else None,
+                    "group_id": group if len(parts) > 1 else None,
                     "description": entry["phrase"],
                     "shape_type": "polygon",
                     "flags": {},

@@ -1,7 +1,7 @@
 """A run as every output reads it: COCO's entries, photograph by photograph, whatever files are made of them.
 
-Nothing is kept in memory but the categories. All ids count from 1 in the order of the inputs; categories are numbered
-by name. Masks that are no labels keep their number, so that other filters change no id.
+Nothing is kept in memory but the categories, which are numbered by name. An image's id is the number that the journal
+has for it, or what the COCO file that it was listed in calls it; `numbering` says what follows from the number.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
-from itertools import accumulate
 from typing import Any, Literal
 
 from engine.journal import Index, RunInfo
 from engine.masks.rle import run_lengths
-from exporters.categories import category_name
+from exporters.categories import category_ids, category_name
 from exporters.labels.filters import Filters
+from exporters.labels.numbering import annotation_id, caption_id
 from exporters.labels.polygons import outlines
 from exporters.labels.reviewed import Reviewed
 from exporters.labels.select import Label, Place, Selected, select
@@ -69,8 +69,8 @@ class Dataset:
         reviewed: what people marked; what is wrong is left out.
 
     Attributes:
-        licenses: COCO's entries.
         categories: COCO's entries, of all masks: they stay whatever the filters are.
+        licenses: those of the COCO file that the photographs were listed in.
 
     Raises:
         MglmmError: if the journal has damaged lines.
@@ -84,15 +84,14 @@ class Dataset:
         self._reviewed = reviewed or Reviewed({})
         self._journal, self._info = journal, info
         self._category: Callable[[str], str] = lru_cache(_PHRASES)(category_name)
-        names = {
-            self._category(phrase["text"])
-            for photograph in journal.photographs()
-            for segcap in photograph["segcaps"]
-            for phrase in segcap["phrases"]
-            if phrase["segs"]
-        }
-        self._ids = {name: number for number, name in enumerate(sorted(names), start=1)}
-        self.licenses: list[Entry] = []
+        names: set[str] = set()
+        self._text = False  # ids of images are text
+        for photograph in journal.photographs():
+            self._text |= isinstance(photograph.get("image", {}).get("id"), str)
+            phrases = (phrase for segcap in photograph["segcaps"] for phrase in segcap["phrases"] if phrase["segs"])
+            names |= {self._category(phrase["text"]) for phrase in phrases}
+        self._ids = category_ids(names)
+        self.licenses: list[Entry] = [dict(entry) for entry in journal.licenses]
         self.categories: list[Entry] = [{"id": number, "name": name} for name, number in self._ids.items()]
 
     @property
@@ -104,30 +103,25 @@ class Dataset:
 
     def photographs(self) -> Iterator[Photo]:
         """In the order of the inputs, but for those that are wrong as a whole."""
-        mask = caption = 0
-        for number, photograph in enumerate(self._journal.photographs(), start=1):
-            wrong = self._reviewed.wrong(photograph)
-            selected = select(photograph, self.choice.filters, self._category, wrong or frozenset())
+        for entry in self._journal.entries():
+            wrong = self._reviewed.wrong(entry.form)
             if wrong is not None:
-                yield self._photo(photograph, selected, number, mask, caption)
-            mask += max([selected.masks, *(label.number + 1 for label in selected.labels)])
-            caption += len(photograph["segcaps"])
+                selected = select(entry.form, self.choice.filters, self._category, wrong)
+                yield self._photo(entry.form, entry.number, selected)
 
-    def _photo(self, photograph: Mapping[str, Any], selected: Selected, image: int, mask: int, caption: int) -> Photo:
-        """Args: the photograph; its labels; its id; the last id before of annotations, and of captions."""
-        segcaps = photograph["segcaps"]
-        before = list(accumulate((len(segcap["masks"]) for segcap in segcaps), initial=mask + 1))
+    def _photo(self, photograph: Mapping[str, Any], number: int, selected: Selected) -> Photo:
+        image = _image(photograph, str(number) if self._text else number)
         ids: dict[Place, list[int]] = {}
         for label in selected.labels:
-            ids.setdefault(label.place, []).append(mask + label.number + 1)
+            ids.setdefault(label.place, []).append(annotation_id(number, label.number, label.part))
         captions = [
-            _caption(segcap, at, ids, selected, {"id": caption + at + 1, "image_id": image})
-            for at, segcap in enumerate(segcaps)
+            _caption(segcap, at, ids, selected, {"id": caption_id(number, at), "image_id": image["id"]})
+            for at, segcap in enumerate(photograph["segcaps"])
         ]
         annotations = []
         for label in selected.labels:
             entry = captions[label.place[0]]
-            parent = label.parent and before[label.parent[0]] + label.parent[1]
+            parent = ids[label.parent][0] if label.parent else None
             about = {
                 "phrase": label.phrase,
                 "caption_id": entry["id"],
@@ -136,8 +130,8 @@ class Dataset:
             }
             annotations.append(
                 {
-                    "id": mask + label.number + 1,
-                    "image_id": image,
+                    "id": annotation_id(number, label.number, label.part),
+                    "image_id": image["id"],
                     "category_id": self._ids[self._category(label.phrase)],
                     "segmentation": self._segmentation(label),
                     "area": label.area,
@@ -152,9 +146,7 @@ class Dataset:
                     "attributes": about,
                 }
             )
-        size = {"width": photograph["width"], "height": photograph["height"]}
-        entry = {"id": image, "file_name": photograph["file_name"], **size}
-        return Photo(entry, photograph.get("path", ""), selected.labels, annotations, captions)
+        return Photo(image, photograph.get("path", ""), selected.labels, annotations, captions)
 
     def _segmentation(self, label: Label) -> Any:
         # COCO's crowds are run lengths.
@@ -164,6 +156,14 @@ class Dataset:
         if self.choice.masks == "rle-uncompressed":
             return {"size": [label.rle.height, label.rle.width], "counts": run_lengths(label.rle).tolist()}
         return label.rle.to_coco()
+
+
+def _image(photograph: Mapping[str, Any], own_id: int | str) -> Entry:
+    listed = {"id": own_id, "file_name": photograph["file_name"]} | photograph.get("image", {})
+    own = ("id", "file_name", "width", "height")
+    size = {"width": photograph["width"], "height": photograph["height"]}
+    others = {key: value for key, value in listed.items() if key not in own}
+    return {"id": listed["id"], "file_name": listed["file_name"], **size, **others}
 
 
 def _caption(

@@ -16,6 +16,7 @@ from scipy import ndimage
 from engine.masks import rle as run_lengths
 from engine.records import RLE
 from exporters.labels.filters import BOX, SUBJECT, Filters
+from exporters.labels.numbering import MASKS, PARTS
 from exporters.labels.plural import is_plural
 
 Place = tuple[int, int]
@@ -29,8 +30,7 @@ class Label:
     """One mask with its words.
 
     Attributes:
-        number: in its photograph, counted from 0 over all masks of all answers, the left-out ones too; parts of a split
-            group come behind them.
+        number: in its photograph, counted from 0 over all masks of all answers, the left-out ones too.
         place: of the mask in the record.
         rle, area, bbox, score: as in `engine.records.Mask`.
         name_score: as in `engine.records.GroundedPhrase`.
@@ -39,6 +39,7 @@ class Label:
         span: of its own phrase in the caption.
         group: it covers several things.
         parent: the mask that its answer is about.
+        part: of a group that was split, from the largest on; 0 of what was not.
     """
 
     number: int
@@ -53,6 +54,7 @@ class Label:
     span: tuple[int, int]
     group: bool
     parent: Place | None
+    part: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,8 @@ class Selected:
     """Attributes:
     labels: in the order of the record.
     instead: of each mask that is another label's thing, the place of that label; of each label, its own.
-    left_out: of each other mask, why it is none: `empty`, `area`, `score`, `group`, `reviewed`.
+    left_out: of each other mask, why it is none: `empty`, `area`, `score`, `group`, `reviewed`, or `number`:
+        there is no id for it.
     masks: how many the record has.
     """
 
@@ -100,7 +103,7 @@ def select(
         if instead[label.place] == label.place
     )
     if filters.groups == "split":
-        labels = tuple(_split(labels, len(candidates)))
+        labels = tuple(_split(labels))
     return Selected(labels, instead, left_out, len(candidates))
 
 
@@ -133,6 +136,8 @@ def _all(photograph: Mapping[str, Any]) -> Iterator[Label]:
 def _why_not(label: Label, filters: Filters) -> str:
     if not label.area:
         return "empty"
+    if label.number >= MASKS:
+        return "number"
     if label.area < filters.min_area:
         return "area"
     if label.score < filters.min_score:
@@ -201,14 +206,16 @@ def _parent(label: Label, instead: Mapping[Place, Place]) -> Place | None:
     return None if parent == label.place else parent
 
 
-def _split(labels: tuple[Label, ...], number: int) -> Iterator[Label]:
-    """Groups as their connected parts, of which the largest has the group's number."""
+def _split(labels: tuple[Label, ...]) -> Iterator[Label]:
+    """Groups as their connected parts, the largest first; the smallest of very many stay together."""
     for label in labels:
         if not label.group:
             yield label
             continue
-        parts, count = ndimage.label(run_lengths.decode(label.rle), _FOUR)
-        sizes = np.bincount(parts.ravel(), minlength=count + 1)[1:]
-        for rank, part in enumerate(np.argsort(-sizes, kind="stable") + 1):
-            yield replace(_reshaped(label, parts == part), number=number if rank else label.number, group=False)
-            number += bool(rank)
+        pieces, count = ndimage.label(run_lengths.decode(label.rle), _FOUR)
+        sizes = np.bincount(pieces.ravel(), minlength=count + 1)[1:]
+        part = np.zeros(count + 1, int)
+        part[np.argsort(-sizes, kind="stable") + 1] = np.minimum(np.arange(count), PARTS - 1)
+        parts = np.where(pieces, part[pieces], -1)
+        for number in range(min(count, PARTS)):
+            yield replace(_reshaped(label, parts == number), part=number, group=False)

@@ -22,14 +22,14 @@ class Entry:
         name: as the outputs call it.
         photograph: where its file should lie; None where nobody knows.
         outcomes: what each run said of it; None where one has nothing about it.
-        first_id: the id in `segcap.json` of the first run's first mask; 0 where there is no such file.
+        number: of the photograph in the first run, of which ids in `segcap.json` are made; None where it has none.
         note: a line about it, such as a score.
     """
 
     name: str
     photograph: Path | None
     outcomes: tuple[PhotoRecord | Failure | None, ...]
-    first_id: int = 0
+    number: int | None = None
     note: str = ""
 
 
@@ -41,24 +41,24 @@ def entries_of(runs: Sequence[Index], photos: Path | None = None) -> Iterator[En
         photos: the folder in which the photographs lie by their names; where the runs found them without one.
     """
     first, *others = runs
-    number = 1
-    for value in _all(first):
+    for number, value in _numbered(first):
         name = value["file_name"]
         outcomes = (from_json(value), *(_found(other, name) for other in others))
         yield Entry(name, _place(value, first, photos), outcomes, number)
-        number += sum(len(segcap["masks"]) for segcap in value["segcaps"])
     for at, other in enumerate(others):
         before, later = (first, *others[:at]), others[at + 1 :]
-        for value in _all(other):
+        for _, value in _numbered(other):
             name = value["file_name"]
             if not any(one.find(name) for one in before):
                 outcomes = (*[None] * len(before), from_json(value), *(_found(one, name) for one in later))
                 yield Entry(name, _place(value, other, photos), outcomes)
 
 
-def _all(index: Index) -> Iterator[dict[str, Any]]:
-    yield from index.photographs()
-    yield from index.failures()
+def _numbered(index: Index) -> Iterator[tuple[int | None, dict[str, Any]]]:
+    for entry in index.entries():
+        yield entry.number, entry.form
+    for form in index.failures():
+        yield None, form
 
 
 def _found(index: Index, name: str) -> PhotoRecord | Failure | None:

@@ -13,6 +13,7 @@ from pycocotools import mask as coco_mask
 from engine.errors import MglmmError
 from engine.records import RLE, Answer, Failure, Mask, PhotoRecord, SegCap
 from exporters.categories import category_name
+from exporters.labels.numbering import MASKS, annotation_id
 from exporters.report.entries import Entry
 from exporters.report.pictures import LARGE, Frame, in_frame
 
@@ -131,25 +132,27 @@ def everything(looked: Looked) -> dict[str, Any]:
         "full": [whole.width, whole.height],
         "frame": [frame.width, frame.height],
         "unseen": looked.unseen,
-        "runs": [_outcome(looked, run, entry.first_id if run == 0 else 0) for run in range(len(entry.outcomes))],
+        "runs": [_outcome(looked, run, entry.number if run == 0 else None) for run in range(len(entry.outcomes))],
     }
 
 
-def _outcome(looked: Looked, run: int, first_id: int) -> dict[str, Any] | None:
+def _outcome(looked: Looked, run: int, number: int | None) -> dict[str, Any] | None:
     outcome = looked.entry.outcomes[run]
     if outcome is None:
         return None
     if isinstance(outcome, Failure):
         return {"failure": [outcome.stage, outcome.reason]}
     answers = []
-    before = first_id
+    before = 0
     for segcap, masks, again in zip(outcome.segcaps, looked.masks[run], looked.again[run], strict=True):
-        answers.append(_answer(segcap, masks, again, before))
-        before += len(segcap.masks) if first_id else 0
+        last = min(before + len(segcap.masks), MASKS)
+        ids = [] if number is None else [annotation_id(number, mask) for mask in range(before, last)]
+        answers.append(_answer(segcap, masks, again, ids))
+        before += len(segcap.masks)
     return {"answers": answers}
 
 
-def _answer(segcap: SegCap, masks: Sequence[RLE], again: Sequence[bool], first_id: int) -> dict[str, Any]:
+def _answer(segcap: SegCap, masks: Sequence[RLE], again: Sequence[bool], ids: Sequence[int]) -> dict[str, Any]:
     return {
         "granularity": segcap.granularity,
         "instruction": segcap.instruction,
@@ -161,7 +164,7 @@ def _answer(segcap: SegCap, masks: Sequence[RLE], again: Sequence[bool], first_i
             for phrase in segcap.answer.phrases
         ],
         "masks": [
-            _mask(mask, shown, same, first_id + seg if first_id else None)
+            _mask(mask, shown, same, ids[seg] if seg < len(ids) else None)
             for seg, (mask, shown, same) in enumerate(zip(segcap.masks, masks, again, strict=True))
         ],
     }

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporters.categories import category_name
+from exporters.categories import category_ids, category_name
 
 
 @pytest.mark.parametrize(
@@ -61,3 +61,10 @@ def test_every_phrase_has_a_short_name(phrase: str) -> None:
     assert name and name == name.strip() == name.lower()
     assert len(name.split(" ")) <= 3
     assert category_name(phrase.upper().lower()) == category_name(phrase.upper())
+
+
+def test_ids_depend_on_the_names_alone() -> None:
+    names = ["man", "Äpfel", "dog", "man", "traffic light"]
+    assert (
+        category_ids(names) == category_ids(iter(names[::-1])) == {"dog": 1, "man": 2, "traffic light": 3, "Äpfel": 4}
+    )

@@ -110,12 +110,12 @@ def test_every_section(exported: Exported) -> None:
     assert data["licenses"] == []
     assert data["images"] == [
         {"id": 1, "file_name": "a/x.jpg", "width": WIDTH, "height": HEIGHT},
-        {"id": 2, "file_name": "c.jpg", "width": WIDTH, "height": HEIGHT},
+        {"id": 3, "file_name": "c.jpg", "width": WIDTH, "height": HEIGHT},
     ]
     names = ["dog", "dogs", "hat", "man", "object"]
     assert data["categories"] == [{"id": number, "name": name} for number, name in enumerate(names, 1)]
     assert data["annotations"][1] == {
-        "id": 2,
+        "id": 1_000_200,
         "image_id": 1,
         "category_id": 2,
         "segmentation": rle.encode(DOG[None])[0].to_coco(),
@@ -125,24 +125,24 @@ def test_every_section(exported: Exported) -> None:
         "score": 0.8,
         "name_score": 0.125,
         "phrase": "two dogs",
-        "caption_id": 1,
+        "caption_id": 1_000_001,
         "span": [14, 22],
         "granularity": "panoptic",
         "parent": None,
-        "attributes": {"phrase": "two dogs", "caption_id": 1, "granularity": "panoptic", "parent": None},
+        "attributes": {"phrase": "two dogs", "caption_id": 1_000_001, "granularity": "panoptic", "parent": None},
     }
     # Neither the man's words have probabilities, nor does a journal of an older version have any.
     assert [entry.get("name_score") for entry in data["annotations"]] == [None, 0.125, 0.125, None, None]
     assert "name_score" not in data["annotations"][0]
     assert data["captions"][1] == {
-        "id": 2,
+        "id": 1_000_002,
         "image_id": 1,
         "granularity": "fine",
         "instruction": "Describe the man.",
         "caption": "He wears a red hat.",
         "answer": "He wears <p> a red hat </p> [SEG].",
-        "parent": 1,
-        "phrases": [{"phrase": "a red hat", "span": [9, 18], "annotation_ids": [4]}],
+        "parent": 1_000_100,
+        "phrases": [{"phrase": "a red hat", "span": [9, 18], "annotation_ids": [1_000_400]}],
     }
 
 
@@ -150,13 +150,18 @@ def test_ids_and_references(exported: Exported) -> None:
     _, data = exported(scene("a.jpg"), questions("b.jpg"), scene("c.jpg"))
     annotations, captions = data["annotations"], data["captions"]
     # The mask without a pixel keeps its number.
-    assert [entry["id"] for entry in annotations] == [1, 2, 3, 4, 6, 7, 8, 9, 10]
-    assert [entry["id"] for entry in captions] == list(range(1, 7))
+    assert [entry["id"] % 1_000_000 for entry in annotations] == [100, 200, 300, 400, 200, 100, 200, 300, 400]
+    assert [entry["id"] // 1_000_000 for entry in annotations] == [entry["image_id"] for entry in annotations]
+    assert [entry["id"] for entry in captions] == [1_000_001, 1_000_002, 2_000_001, 2_000_002, 3_000_001, 3_000_002]
     assert [entry["image_id"] for entry in annotations] == [1, 1, 1, 1, 2, 3, 3, 3, 3]
-    assert [entry["parent"] for entry in annotations] == [None, None, None, 1, None, None, None, None, 7]
-    assert [entry["parent"] for entry in captions] == [None, 1, None, None, None, 7]
+    assert [entry["parent"] for entry in annotations] == [
+        *(None, None, None, 1_000_100),
+        *(None, None, None, None, 3_000_100),
+    ]
+    assert [entry["parent"] for entry in captions] == [None, 1_000_100, None, None, None, 3_000_100]
+    by_id = {entry["id"]: entry for entry in captions}
     for entry in annotations:
-        caption = captions[entry["caption_id"] - 1]
+        caption = by_id[entry["caption_id"]]
         assert caption["image_id"] == entry["image_id"]
         assert caption["granularity"] == entry["granularity"]
         start, end = entry["span"]
@@ -167,10 +172,10 @@ def test_captions_say_which_masks_are_empty_and_that_they_are_truncated(
     exported: Exported,
 ) -> None:
     _, data = exported(questions("a.jpg"))
-    assert [entry["id"] for entry in data["annotations"]] == [2]
+    assert [entry["id"] for entry in data["annotations"]] == [1_000_200]
     phrases = [entry["phrases"] for entry in data["captions"]]
     assert phrases[0] == [{"phrase": "", "span": [5, 5], "annotation_ids": [], "left_out": ["empty"]}]
-    assert phrases[1] == [{"phrase": "A dog", "span": [0, 5], "annotation_ids": [2]}]
+    assert phrases[1] == [{"phrase": "A dog", "span": [0, 5], "annotation_ids": [1_000_200]}]
     assert [entry.get("truncated") for entry in data["captions"]] == [True, None]
 
 
@@ -178,10 +183,10 @@ def test_pycocotools_loads_it(exported: Exported, capsys: pytest.CaptureFixture[
     out, data = exported(scene("a.jpg"), questions("b.jpg"))
     coco = COCO(str(out))
     assert coco.getImgIds() == [1, 2]
-    assert coco.getAnnIds(imgIds=[1]) == [1, 2, 3, 4]
+    assert coco.getAnnIds(imgIds=[1]) == [1_000_100, 1_000_200, 1_000_300, 1_000_400]
     assert coco.loadCats(coco.getCatIds()) == data["categories"]
-    for number, pixels in {1: MAN, 2: DOG, 3: OTHER_DOG, 4: HAT, 6: DOG}.items():
-        assert np.array_equal(coco.annToMask(coco.anns[number]), pixels)
+    for number, pixels in {1_0001: MAN, 1_0002: DOG, 1_0003: OTHER_DOG, 1_0004: HAT, 2_0002: DOG}.items():
+        assert np.array_equal(coco.annToMask(coco.anns[100 * number]), pixels)
 
 
 @pytest.mark.parametrize("kind", ["segm", "bbox"])

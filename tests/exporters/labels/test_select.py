@@ -118,7 +118,7 @@ def test_groups(groups: str, areas: list[int]) -> None:
     labels = chosen(photograph, groups=groups).labels
     assert [label.area for label in labels] == areas
     assert any(label.group for label in labels) == (groups == "keep")
-    assert len({label.number for label in labels}) == len(labels)
+    assert len({(label.number, label.part) for label in labels}) == len(labels)
 
 
 def test_several_masks_of_a_plural_are_things_of_their_own() -> None:

@@ -86,9 +86,9 @@ def test_verdicts_are_kept_saved_and_read(opened: Open, folder: Path, tmp_path: 
     verdicts = read_verdicts(saved)
     assert {place: (verdict.right, verdict.annotation_id, verdict.phrase) for place, verdict in verdicts.items()} == {
         ("b.jpg", None, None): (True, None, None),
-        ("b.jpg", 0, 1): (False, 8, "two dogs"),
-        ("b.jpg", 0, 2): (False, 9, "two dogs"),
-        ("b.jpg", 1, 1): (True, 11, "a red hat"),
+        ("b.jpg", 0, 1): (False, 2_000_200, "two dogs"),
+        ("b.jpg", 0, 2): (False, 2_000_300, "two dogs"),
+        ("b.jpg", 1, 1): (True, 2_000_500, "a red hat"),
     }
     assert verdicts["b.jpg", 0, 1].note == 'cats, not dogs \u2028 "é"'
     expect(page.locator("#marked")).to_have_text("4 verdicts")
@@ -107,7 +107,7 @@ def test_saved_verdicts_are_loaded_again(opened: Open, folder: Path, tmp_path: P
     page = opened(folder)
     line = {
         "file_name": made.NAMES[0],
-        "annotation_id": 1,
+        "annotation_id": 1_000_100,
         "segcap": 0,
         "seg": 0,
         "phrase": "A man",

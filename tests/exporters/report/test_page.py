@@ -94,7 +94,7 @@ def test_the_tree_is_walked_with_the_pointer(opened: Open, folder: Path) -> None
     expect(page.locator(".trail")).to_have_text("Whole scene › A man")
     page.locator("[role=treeitem]").nth(4).locator(".label").first.click()
     expect(page.locator(".details")).to_contain_text("repeats a mask before it")
-    expect(page.locator(".details")).to_contain_text("annotation 6")
+    expect(page.locator(".details")).to_contain_text("annotation 1000600")
     page.locator(".trail button").click()
     expect(page.locator(".caption")).to_have_text("A man walks two dogs.")
 

@@ -84,7 +84,7 @@ def test_several_runs_side_by_side(tmp_path: Path) -> None:
         [answer["masks"][0]["id"] for answer in run["answers"] if answer["masks"]]
         for run in shard(tmp_path / "report", "photographs")[1]["runs"][:2]
     ]
-    assert ids == [[7, 10], [None, None]]
+    assert ids == [[2_000_100, 2_000_400], [None, None]]
     assert [run["title"] for run in shard(tmp_path / "report", "overview")["runs"]] == ["first", "second", "third"]
 
 
