@@ -87,6 +87,7 @@ cli = _Program(
         "doctor": LazyCommand("mglmm_cli.doctor:doctor", "Examine a model: sizes, memory, soundness."),
         "bench": LazyCommand("mglmm_cli.bench:bench", "Measure speed and memory, beside plain loops."),
         "convert": LazyCommand("mglmm_cli.convert:convert", "Turn a public checkpoint into a model folder."),
+        "models": LazyCommand("mglmm_cli.models:models", "List or remove converted releases."),
         "export": LazyCommand("mglmm_cli.export:export", "Write a model's parts in other formats."),
     },
 )

@@ -185,13 +185,22 @@ def _tiles(where: Path, config: Mapping[str, Any]) -> TilesConfig:
     )
 
 
-def _language(where: Path, config: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]]) -> LanguageConfig:
-    inner = _table(where, config, "llm_config")
-    (named,) = inner.get("architectures") or [""]
+def language_of(where: Path, config: Mapping[str, Any]) -> str:
+    """The kind of its language model, by config.json alone.
+
+    Raises:
+        UsageError: if it can't be run.
+    """
+    (named,) = _table(where, config, "llm_config").get("architectures") or [""]
     if named not in _LANGUAGE:
         raise UsageError(f"{where}: its language model is {named or 'not named'}; known: {', '.join(_LANGUAGE)}")
+    return _LANGUAGE[named]
+
+
+def _language(where: Path, config: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]]) -> LanguageConfig:
+    kind = language_of(where, config)
     rows = _shape(where, shapes, "language_model.model.embed_tokens.weight")[0]
-    return LanguageConfig(model_type=_LANGUAGE[named], options=options_of(where, inner, rows))
+    return LanguageConfig(model_type=kind, options=options_of(where, _table(where, config, "llm_config"), rows))
 
 
 def _encoder(where: Path, shapes: Mapping[str, tuple[int, ...]]) -> Sam2EncoderConfig:

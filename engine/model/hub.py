@@ -2,13 +2,50 @@
 
 from __future__ import annotations
 
+import errno
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
-from engine.errors import UsageError
+from engine.errors import MglmmError, UsageError
 
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*(@[\w./-]+)?")
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """A state of a repository that can't change.
+
+    Attributes:
+        repository: `org/name`.
+        asked: branch, tag or commit that it was asked by; None for the default branch.
+        commit: 40 hexadecimal digits.
+    """
+
+    repository: str
+    asked: str | None
+    commit: str
+
+    def __str__(self) -> str:
+        return f"{self.repository}@{self.commit}"
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """One file of a repository.
+
+    Attributes:
+        name: its path in the repository.
+        size: in bytes.
+        here: whether it is in the local cache.
+    """
+
+    name: str
+    size: int
+    here: bool
 
 
 def is_name(text: str) -> bool:
@@ -16,8 +53,64 @@ def is_name(text: str) -> bool:
     return _NAME.fullmatch(text) is not None
 
 
+def split(name: str) -> tuple[str, str | None]:
+    """Repository and revision (None where there is none) of `org/name@revision`.
+
+    Raises:
+        UsageError: if it is no such name.
+    """
+    if not is_name(name):
+        raise UsageError(f"{name}: not a name on the Hugging Face Hub; those look like org/name or org/name@revision")
+    repository, _, revision = name.partition("@")
+    return repository, revision or None
+
+
+def resolve(name: str) -> Revision:
+    """The commit that a name stands for now; without a network, that which it stood for last.
+
+    Args:
+        name: `org/name` or `org/name@revision`.
+
+    Raises:
+        UsageError: if there is no such repository, or it is not in the cache and can't be reached.
+    """
+    from huggingface_hub import HfApi
+
+    repository, asked = split(name)
+    with _explained(name, asked):
+        return Revision(repository, asked, str(HfApi().resolve_revision(repository, revision=asked).resolved))
+
+
+def files(revision: Revision) -> list[File]:
+    """The files of a revision of which some have been fetched; where nobody noted its list, those in the cache."""
+    from huggingface_hub import get_cached_repo_tree, snapshot_download, try_to_load_from_cache
+    from huggingface_hub.errors import CachedRepoTreeNotFoundError
+
+    repository, commit = revision.repository, revision.commit
+    try:
+        listed = get_cached_repo_tree(repository, revision=commit)
+    except CachedRepoTreeNotFoundError:
+        with _explained(repository, commit):
+            folder = Path(snapshot_download(repository, revision=commit, local_files_only=True))
+        found = [path for path in folder.rglob("*") if path.is_file()]
+        return [File(path.relative_to(folder).as_posix(), path.stat().st_size, here=True) for path in found]
+    return [
+        File(one.path, one.size, isinstance(try_to_load_from_cache(repository, one.path, revision=commit), str))
+        for one in listed
+    ]
+
+
+def cache() -> Path:
+    """Where the hub's files are kept on this machine."""
+    from huggingface_hub import constants
+
+    return Path(constants.HF_HUB_CACHE)
+
+
 def fetch(name: str, revision: str | None = None, patterns: Sequence[str] | None = None) -> Path:
     """The local folder of a repository's files; what the cache lacks is downloaded.
+
+    A download that was cut off goes on where it stopped.
 
     Args:
         name: `org/name` or `org/name@revision`.
@@ -29,39 +122,60 @@ def fetch(name: str, revision: str | None = None, patterns: Sequence[str] | None
 
     Raises:
         UsageError: if there is no such repository, or it is not in the cache and can't be reached.
+        MglmmError: if the disk is full.
     """
     from huggingface_hub import snapshot_download
+
+    repository, named = split(name)
+    revision = named or revision
+    wanted = None if patterns is None else list(patterns)
+    with _explained(name, revision):
+        return Path(snapshot_download(repository, revision=revision, allow_patterns=wanted))
+
+
+@contextmanager
+def _explained(name: str, revision: str | None) -> Iterator[None]:
+    """What goes wrong with the hub, in one line."""
     from huggingface_hub.errors import (
+        DisabledRepoError,
         GatedRepoError,
-        HfHubHTTPError,
         HFValidationError,
+        HTTPError,
         LocalEntryNotFoundError,
         RepositoryNotFoundError,
         RevisionNotFoundError,
+        RevisionResolutionError,
     )
 
-    if not is_name(name):
-        raise UsageError(f"{name}: not a name on the Hugging Face Hub; those look like org/name or org/name@revision")
-    repository, _, named = name.partition("@")
-    revision = named or revision
     try:
-        return Path(snapshot_download(repository, revision=revision, allow_patterns=_listed(patterns)))
+        yield
     except HFValidationError as error:
         raise UsageError(f"{name}: not a name on the Hugging Face Hub") from error
     except GatedRepoError as error:
-        raise UsageError(f"{name}: the Hugging Face Hub asks for a login; log in with 'hf auth login'") from error
+        raise UsageError(
+            f"{name}: its owner grants access on request: ask for it on its page of the Hugging Face Hub, then log in "
+            "with 'hf auth login'"
+        ) from error
     except RepositoryNotFoundError as error:
         raise UsageError(f"{name}: not found on the Hugging Face Hub (or it is private: 'hf auth login')") from error
     except RevisionNotFoundError as error:
         raise UsageError(f"{name}: the repository has no revision {revision!r}") from error
-    except LocalEntryNotFoundError as error:
+    except DisabledRepoError as error:
+        raise UsageError(f"{name}: the Hugging Face Hub has shut the repository; give a folder") from error
+    except (LocalEntryNotFoundError, RevisionResolutionError) as error:
         raise UsageError(
-            f"{name}: not in the local cache, and the Hugging Face Hub can't be reached (offline, or HF_HUB_OFFLINE is "
-            "set); download it first, or give a folder"
+            f"{name}: not (or not whole) in the local cache, and the Hugging Face Hub can't be reached (offline, or "
+            "HF_HUB_OFFLINE is set); download it first, or give a folder"
         ) from error
-    except (HfHubHTTPError, ConnectionError) as error:
-        raise UsageError(f"{name}: the Hugging Face Hub can't be reached: {' '.join(str(error).split())}") from error
-
-
-def _listed(patterns: Sequence[str] | None) -> list[str] | None:
-    return None if patterns is None else list(patterns)
+    except (HTTPError, ConnectionError) as error:
+        raise UsageError(
+            f"{name}: the Hugging Face Hub can't be reached: {' '.join(str(error).split())}; what was downloaded is "
+            "kept, the next start goes on with it"
+        ) from error
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        raise MglmmError(
+            f"{name}: the disk of {cache()} is full: free some of it, or set HF_HOME to another disk; what was "
+            "downloaded is kept, the next start goes on with it"
+        ) from error
