@@ -23,8 +23,8 @@ def remove(name: str) -> None:
 
     What was downloaded stays in the cache of the Hugging Face Hub, for a new conversion without a network.
     """
-    from engine.convert.download import gigabytes
     from engine.errors import UsageError
+    from engine.memory import size_text
     from engine.model import hub
     from engine.releases import cache
     from mglmm_cli.text import clean
@@ -35,14 +35,14 @@ def remove(name: str) -> None:
     for entry in found:
         size = entry.size
         cache.remove(entry)
-        click.echo(f"removed {clean(entry.release.name)} {entry.release.revision[:12]}, {gigabytes(size)}", err=True)
+        click.echo(f"removed {clean(entry.release.name)} {entry.release.revision[:12]}, {size_text(size)}", err=True)
         if hub.is_name(entry.release.name):
             advice = f"its download stays in {hub.cache()}: 'hf cache rm model/{entry.release.name}' removes it"
             click.echo(clean(advice), err=True)
 
 
 def _list() -> None:
-    from engine.convert.download import gigabytes
+    from engine.memory import size_text
     from engine.releases import cache
     from mglmm_cli.tables import table_console, titled_table
     from mglmm_cli.text import clean
@@ -55,7 +55,7 @@ def _list() -> None:
     table.add_column("last used")
     for entry in found:
         name, revision, used = entry.release.name, entry.release.revision[:12], entry.used.astimezone()
-        table.add_row(clean(name), revision, gigabytes(entry.size), f"{used:%Y-%m-%d %H:%M}")
+        table.add_row(clean(name), revision, size_text(entry.size), f"{used:%Y-%m-%d %H:%M}")
     total = sum(entry.size for entry in found)
-    table.caption = f"{gigabytes(total)} in all"
+    table.caption = f"{size_text(total)} in all"
     table_console(100).print(table)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from engine.errors import MglmmError, UsageError
+from engine.memory import size_text
 from engine.model import hub
 from engine.model.limits import check_names, table_of_texts
 from engine.model.manifest import sha256
@@ -17,7 +18,6 @@ WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 """Of two formats the safer one first."""
 _ANY = (".safetensors", ".bin")
 _SHA256 = re.compile("[0-9a-f]{64}")
-_GB = 1e9
 
 Note = Callable[[str], object]
 """Told in a line what is about to happen."""
@@ -107,20 +107,15 @@ def require_space(what: str, folder: Path, size: int, advice: str) -> None:
     free = shutil.disk_usage(place).free
     if free < size:
         raise MglmmError(
-            f"{what}: needs {gigabytes(size)} in {folder}, {gigabytes(free)} are free: free some, or {advice}"
+            f"{what}: needs {size_text(size)} in {folder}, {size_text(free)} are free: free some, or {advice}"
         )
-
-
-def gigabytes(size: int) -> str:
-    """A number of bytes as people say it."""
-    return f"{size / _GB:.1f} GB" if size >= _GB / 10 else f"{size / 1e6:.1f} MB"
 
 
 def _announce(name: str, wanted: Sequence[hub.File], note: Note) -> None:
     absent = [file for file in wanted if not file.here]
     size = sum(file.size for file in absent)
     if absent:
-        note(f"{name}: {gigabytes(size)} are downloaded into {hub.cache()}")
+        note(f"{name}: {size_text(size)} are downloaded into {hub.cache()}")
         require_space(name, hub.cache(), size, "set HF_HOME to another disk")
 
 

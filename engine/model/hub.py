@@ -141,6 +141,7 @@ def _explained(name: str, revision: str | None) -> Iterator[None]:
         GatedRepoError,
         HFValidationError,
         HTTPError,
+        IncompleteSnapshotError,
         LocalEntryNotFoundError,
         RepositoryNotFoundError,
         RevisionNotFoundError,
@@ -163,8 +164,9 @@ def _explained(name: str, revision: str | None) -> Iterator[None]:
     except DisabledRepoError as error:
         raise UsageError(f"{name}: the Hugging Face Hub has shut the repository; give a folder") from error
     except (LocalEntryNotFoundError, RevisionResolutionError) as error:
+        state = "not whole" if isinstance(error, IncompleteSnapshotError) else "not"
         raise UsageError(
-            f"{name}: not (or not whole) in the local cache, and the Hugging Face Hub can't be reached (offline, or "
+            f"{name}: {state} in the local cache, and the Hugging Face Hub can't be reached (offline, or "
             "HF_HUB_OFFLINE is set); download it first, or give a folder"
         ) from error
     except (HTTPError, ConnectionError) as error:

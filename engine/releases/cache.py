@@ -27,7 +27,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from engine.errors import UsageError
-from engine.model.limits import read_table
+from engine.json_file import read_json
 
 _ABOUT, _MODEL, _USED = "release.json", "model", "used"
 _PART, _LOCK = ".part", ".lock"
@@ -132,7 +132,7 @@ def named(name: str) -> list[Entry]:
     return sorted(filter(fits, entries()), key=lambda entry: entry.used, reverse=True)
 
 
-def make(release: Release, fill: Callable[[Path], None], waiting: Callable[[], None]) -> Entry:
+def make(release: Release, fill: Callable[[Path], None], waiting: Callable[[], object]) -> Entry:
     """The entry of a release, made if it is not there; of several processes one makes it.
 
     Args:
@@ -177,15 +177,14 @@ def _read(folder: Path) -> Entry | None:
     """An entry, or None where there is none or one of a form that this version does not know."""
     if not (folder / _ABOUT).is_file():
         return None
-    about = read_table(folder / _ABOUT)
     try:
-        return Entry(folder, Release(**about))
-    except TypeError:
+        return Entry(folder, Release(**read_json(folder / _ABOUT)))
+    except (TypeError, UsageError):
         return None
 
 
 @contextmanager
-def _alone(folder: Path, waiting: Callable[[], None]) -> Iterator[None]:
+def _alone(folder: Path, waiting: Callable[[], object]) -> Iterator[None]:
     """Hold the lock of an entry."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.errors import MglmmError, UsageError
+from engine.memory import size_text
 from engine.model import hub
 from engine.model.limits import read_table
 from engine.model.manifest import MANIFEST
@@ -102,7 +103,7 @@ def _convert(release: Release, folder: Path | None, name: str, watch: Watch) -> 
     """Make the entry of a release; `folder` is None where it is on the hub."""
     # Not before they are needed: a model that is ready needs none of it.
     from engine.convert.convert import convert
-    from engine.convert.download import fetch, gigabytes, require_space
+    from engine.convert.download import fetch, require_space
     from engine.convert.known import require_known
     from engine.convert.sources import open_weights
 
@@ -114,7 +115,7 @@ def _convert(release: Release, folder: Path | None, name: str, watch: Watch) -> 
         else:
             require_known(release.name, source)
         size = sum(path.stat().st_size for path in open_weights(source).files)
-        watch.note(f"{release.name}: converted once, about {gigabytes(size)} into {cache.root()}")
+        watch.note(f"{release.name}: converted once, about {size_text(size)} into {cache.root()}")
         require_space(release.name, cache.root(), size, "set MGLMM_CACHE to another disk")
         with watch.progress() as advance:
             report = convert(str(source), model, name=name, advance=advance, note=watch.note)
