@@ -43,6 +43,7 @@ def fetch(name: str, *, note: Note = ignore, examine: Callable[[Path], object] |
         MglmmError: if the disk is too small or full, or a file is damaged.
     """
     revision = hub.resolve(name)
+    name = revision.repository
     folder = hub.fetch(str(revision), patterns=SMALL)
     if examine is not None:
         examine(folder)

@@ -27,7 +27,7 @@ def require_known(name: str, folder: Path) -> None:
         raise UsageError(f"{name}: has no {_CONFIG}: not a model")
     config = read_table(folder / _CONFIG)
     if sa2va.is_one(Path(name), config):
-        sa2va.language_of(Path(name), config)
+        sa2va.require_language(Path(name), config)
         return
     named = [str(one) for one in config.get("architectures") or ()]
     keys = keys_of(folder)
@@ -42,8 +42,8 @@ def require_known(name: str, folder: Path) -> None:
         raise UsageError(
             f"{name}: is a LLaVA, which can't make masks yet: 'mglmm convert' with --sam makes a model of it to train"
         )
-    known = ", ".join([*(family.architecture for family in families), sa2va.ARCHITECTURE])
+    known = ", ".join(family.architecture for family in families)
     raise UsageError(
         f"{name}: its architecture is {', '.join(named) or 'not named'}; known are releases of MGLMM, GLaMM, LISA and "
-        f"Sa2VA ({known})"
+        f"Sa2VA ({known}, Sa2VAChatModel...)"
     )

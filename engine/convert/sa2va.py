@@ -67,6 +67,18 @@ _RULES: tuple[tuple[str, str], ...] = (
 _QKV = re.compile(r"vision_model\.encoder\.layers\.(\d+)\.attn\.qkv\.(weight|bias)$")
 
 
+def require_language(where: Path, config: Mapping[str, Any]) -> None:
+    """Refuse a language model that can't be run, by config.json alone.
+
+    Raises:
+        UsageError: if it names one.
+    """
+    inner = config.get("llm_config")
+    for named in (inner.get("architectures") or ()) if isinstance(inner, dict) else ():
+        if named not in _LANGUAGE:
+            raise UsageError(f"{where}: its language model is {named}; known: {', '.join(_LANGUAGE)}")
+
+
 def is_one(where: Path, config: Mapping[str, Any]) -> bool:
     """Whether a config.json is one of a Sa2VA.
 
@@ -185,22 +197,13 @@ def _tiles(where: Path, config: Mapping[str, Any]) -> TilesConfig:
     )
 
 
-def language_of(where: Path, config: Mapping[str, Any]) -> str:
-    """The kind of its language model, by config.json alone.
-
-    Raises:
-        UsageError: if it can't be run.
-    """
-    (named,) = _table(where, config, "llm_config").get("architectures") or [""]
+def _language(where: Path, config: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]]) -> LanguageConfig:
+    inner = _table(where, config, "llm_config")
+    (named,) = inner.get("architectures") or [""]
     if named not in _LANGUAGE:
         raise UsageError(f"{where}: its language model is {named or 'not named'}; known: {', '.join(_LANGUAGE)}")
-    return _LANGUAGE[named]
-
-
-def _language(where: Path, config: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]]) -> LanguageConfig:
-    kind = language_of(where, config)
     rows = _shape(where, shapes, "language_model.model.embed_tokens.weight")[0]
-    return LanguageConfig(model_type=kind, options=options_of(where, _table(where, config, "llm_config"), rows))
+    return LanguageConfig(model_type=_LANGUAGE[named], options=options_of(where, inner, rows))
 
 
 def _encoder(where: Path, shapes: Mapping[str, tuple[int, ...]]) -> Sam2EncoderConfig:

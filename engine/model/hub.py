@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from engine.errors import MglmmError, UsageError
 
@@ -74,11 +75,14 @@ def resolve(name: str) -> Revision:
     Raises:
         UsageError: if there is no such repository, or it is not in the cache and can't be reached.
     """
-    from huggingface_hub import HfApi
+    from huggingface_hub import HfApi, constants
 
     repository, asked = split(name)
+    # Without a word about the network where the user has asked for none.
+    here = bool(constants.HF_HUB_OFFLINE)
     with _explained(name, asked):
-        return Revision(repository, asked, str(HfApi().resolve_revision(repository, revision=asked).resolved))
+        found = HfApi().resolve_revision(repository, revision=asked, local_files_only=here)
+        return Revision(repository, asked, str(found.resolved))
 
 
 def files(revision: Revision) -> list[File]:
@@ -125,12 +129,19 @@ def fetch(name: str, revision: str | None = None, patterns: Sequence[str] | None
         MglmmError: if the disk is full.
     """
     from huggingface_hub import snapshot_download
+    from huggingface_hub.utils import tqdm
+
+    class Bar(tqdm):
+        """The hub's, on terminals only."""
+
+        def __init__(self, *args: Any, **options: Any) -> None:
+            super().__init__(*args, **({"disable": None} | options))
 
     repository, named = split(name)
     revision = named or revision
     wanted = None if patterns is None else list(patterns)
     with _explained(name, revision):
-        return Path(snapshot_download(repository, revision=revision, allow_patterns=wanted))
+        return Path(snapshot_download(repository, revision=revision, allow_patterns=wanted, tqdm_class=Bar))
 
 
 @contextmanager
@@ -170,9 +181,10 @@ def _explained(name: str, revision: str | None) -> Iterator[None]:
             "HF_HUB_OFFLINE is set); download it first, or give a folder"
         ) from error
     except (HTTPError, ConnectionError) as error:
+        reason = " ".join(str(error).split()).rstrip(".")
         raise UsageError(
-            f"{name}: the Hugging Face Hub can't be reached: {' '.join(str(error).split())}; what was downloaded is "
-            "kept, the next start goes on with it"
+            f"{name}: the Hugging Face Hub can't be reached: {reason}; what was downloaded is kept, the next start "
+            "goes on with it"
         ) from error
     except OSError as error:
         if error.errno not in _FULL:
