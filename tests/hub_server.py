@@ -6,7 +6,7 @@ import hashlib
 import json
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -26,6 +26,7 @@ class Hub:
     Attributes:
         folders: files of each repository.
         refused: HTTP status and the hub's code of repositories that can't be had (`GatedRepo`, `RepoNotFound`).
+        closed: repositories that are listed, but whose files are refused, as gated ones are.
         cut: files that are sent half, once.
         fetched: file and the `Range` it was asked with, in order.
         url: of the server.
@@ -33,6 +34,7 @@ class Hub:
 
     folders: dict[str, Path] = field(default_factory=dict)
     refused: dict[str, tuple[int, str]] = field(default_factory=dict)
+    closed: set[str] = field(default_factory=set)
     cut: set[str] = field(default_factory=set)
     fetched: list[tuple[str, str | None]] = field(default_factory=list)
     url: str = ""
@@ -90,6 +92,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._json([_entry(path) for path in sorted(folder.iterdir())])
         elif api:
             self._json({"id": repository, "sha": COMMIT, "siblings": []})
+        elif repository in self.state.closed:
+            self._send(403, b"", {"X-Error-Code": "GatedRepo", "X-Error-Message": "no"})
         else:
             self._file(folder / rest[-1], send=send)
 
@@ -123,7 +127,8 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in ({"Content-Length": str(len(body))} | headers).items():
             self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(body)
+        with suppress(ConnectionError):  # the client may have had enough
+            self.wfile.write(body)
 
 
 def _entry(path: Path) -> dict[str, object]:

@@ -50,6 +50,9 @@ def fetch(name: str, *, note: Note = ignore, examine: Callable[[Path], object] |
     files = {file.name: file for file in hub.files(revision)}
     wanted = weights_of(name, folder, list(files))
     _announce(name, [files[one] for one in wanted], note)
+    for one in wanted:
+        if not files[one].here:
+            hub.fetch_large(revision, one)
     folder = hub.fetch(str(revision), patterns=[*SMALL, *wanted])
     missing = [one for one in wanted if not (folder / one).is_file()]
     if missing:

@@ -42,21 +42,30 @@ def open_weights(folder: Path) -> TensorFiles:
     """The tensors of a checkpoint's directory.
 
     Raises:
+        UsageError: if there are none, or it is not clear which files are meant, or one can't be read.
+    """
+    return TensorFiles(weight_files(folder))
+
+
+def weight_files(folder: Path) -> tuple[Path, ...]:
+    """The files of weights of a checkpoint's directory.
+
+    Raises:
         UsageError: if there are none, or it is not clear which files are meant.
     """
     for name in WEIGHTS:
         index = folder / f"{name}.index.json"
         if index.is_file():
-            return TensorFiles(_listed(index))
+            return _listed(index)
         if (folder / name).is_file():
-            return TensorFiles((folder / name,))
+            return (folder / name,)
     found = sorted(p for p in folder.iterdir() if p.suffix in _SUFFIXES and p.is_file() and p.name not in _NO_WEIGHTS)
     if not found:
         raise UsageError(f"{folder}: no weights ({', '.join(WEIGHTS)}, or one file *{', *'.join(_SUFFIXES)})")
     if len(found) > 1:
         names = ", ".join(path.name for path in found)
         raise UsageError(f"{folder}: {len(found)} files of weights and no index: {names}; leave the one that is meant")
-    return TensorFiles((found[0],))
+    return (found[0],)
 
 
 def _listed(index: Path) -> tuple[Path, ...]:

@@ -9,10 +9,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from engine.errors import MglmmError, UsageError
 
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*(@[\w./-]+)?")
+_SHA256 = re.compile("[0-9a-f]{64}")
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -99,7 +101,11 @@ def files(revision: Revision) -> list[File]:
         found = [path for path in folder.rglob("*") if path.is_file()]
         return [File(path.relative_to(folder).as_posix(), path.stat().st_size, here=True) for path in found]
     return [
-        File(one.path, one.size, isinstance(try_to_load_from_cache(repository, one.path, revision=commit), str))
+        File(
+            one.path,
+            one.size,
+            isinstance(try_to_load_from_cache(repository, one.path, revision=commit), str),
+        )
         for one in listed
     ]
 
@@ -114,7 +120,7 @@ def cache() -> Path:
 def fetch(name: str, revision: str | None = None, patterns: Sequence[str] | None = None) -> Path:
     """The local folder of a repository's files; what the cache lacks is downloaded.
 
-    A download that was cut off goes on where it stopped.
+    Files that are whole are kept when it is cut off; see `fetch_large` for those whose half is worth keeping.
 
     Args:
         name: `org/name` or `org/name@revision`.
@@ -129,19 +135,73 @@ def fetch(name: str, revision: str | None = None, patterns: Sequence[str] | None
         MglmmError: if the disk is full.
     """
     from huggingface_hub import snapshot_download
-    from huggingface_hub.utils import tqdm
-
-    class Bar(tqdm):
-        """The hub's, on terminals only."""
-
-        def __init__(self, *args: Any, **options: Any) -> None:
-            super().__init__(*args, **({"disable": None} | options))
 
     repository, named = split(name)
     revision = named or revision
     wanted = None if patterns is None else list(patterns)
     with _explained(name, revision):
-        return Path(snapshot_download(repository, revision=revision, allow_patterns=wanted, tqdm_class=Bar))
+        return Path(snapshot_download(repository, revision=revision, allow_patterns=wanted, tqdm_class=_bar()))
+
+
+def fetch_large(revision: Revision, name: str) -> None:
+    """Download one large file into the hub's cache, from where it was cut off, be it days ago.
+
+    The client keeps no halves of files from one start to the next, and a file may have 15 GB. This puts it where the
+    client looks for it, and holds the lock that the client holds. Files that are small are left to the client.
+
+    Args:
+        revision: of the repository.
+        name: of the file.
+
+    Raises:
+        UsageError: if the hub can't be reached.
+        MglmmError: if the disk is full.
+    """
+    from filelock import FileLock
+    from huggingface_hub import get_hf_file_metadata, hf_hub_url
+    from huggingface_hub.file_download import http_get, repo_folder_name
+    from huggingface_hub.utils import build_hf_headers
+
+    with _explained(revision.repository, revision.asked):
+        url = hf_hub_url(revision.repository, name, revision=revision.commit)
+        about, headers = get_hf_file_metadata(url), build_hf_headers()
+        if about.size is None or not _SHA256.fullmatch(about.etag or ""):
+            return
+        folder = repo_folder_name(repo_id=revision.repository, repo_type="model")
+        blob = cache() / folder / "blobs" / str(about.etag)
+        lock = cache() / ".locks" / folder / f"{about.etag}.lock"
+        for path in (blob, lock):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        if urlsplit(about.location).netloc != urlsplit(url).netloc:
+            headers.pop("authorization", None)  # not for others to see
+        with FileLock(lock):
+            if blob.exists():
+                return
+            part = blob.with_name(f"{blob.name}.part")
+            with part.open("ab") as half:
+                if half.tell() > about.size:
+                    half.truncate(0)
+                http_get(
+                    about.location,
+                    half,
+                    resume_size=half.tell(),
+                    headers=headers,
+                    expected_size=about.size,
+                    displayed_filename=name,
+                    tqdm_class=_bar(),
+                )
+            part.replace(blob)
+
+
+def _bar() -> type[Any]:
+    """The hub's progress bar, on terminals only."""
+    from huggingface_hub.utils import tqdm
+
+    class Bar(tqdm):
+        def __init__(self, *args: Any, **options: Any) -> None:
+            super().__init__(*args, **({"disable": None} | options))
+
+    return Bar
 
 
 @contextmanager

@@ -55,7 +55,7 @@ class Release:
         """The name of its entry."""
         digest = hashlib.sha256("\n".join((str(_FORMAT), self.name, self.revision)).encode()).hexdigest()
         last = "/".join(Path(self.name).parts[-2:])
-        return f"{re.sub('[^A-Za-z0-9._]+', '--', last).strip('-.')}-{digest[:_DIGITS]}"
+        return f"{re.sub('[^A-Za-z0-9._-]+', '--', last).strip('-.')}-{digest[:_DIGITS]}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,7 +105,7 @@ def _convert(release: Release, folder: Path | None, name: str, watch: Watch) -> 
     from engine.convert.convert import convert
     from engine.convert.download import fetch, require_space
     from engine.convert.known import require_known
-    from engine.convert.sources import open_weights
+    from engine.convert.sources import weight_files
 
     def fill(model: Path) -> None:
         source = folder
@@ -114,7 +114,7 @@ def _convert(release: Release, folder: Path | None, name: str, watch: Watch) -> 
             source = fetch(f"{release.name}@{release.revision}", note=watch.note, examine=examine)
         else:
             require_known(release.name, source)
-        size = sum(path.stat().st_size for path in open_weights(source).files)
+        size = sum(path.stat().st_size for path in weight_files(source))
         watch.note(f"{release.name}: converted once, about {size_text(size)} into {cache.root()}")
         require_space(release.name, cache.root(), size, "set MGLMM_CACHE to another disk")
         with watch.progress() as advance:
@@ -141,7 +141,7 @@ def _fingerprint(folder: Path) -> str:
     remove the entry.
     """
     from engine.convert.download import SMALL
-    from engine.convert.sources import open_weights
+    from engine.convert.sources import weight_files
     from engine.convert.tower import look_up
 
     digest = hashlib.sha256()
@@ -149,7 +149,7 @@ def _fingerprint(folder: Path) -> str:
     for place in (folder, *([beside] if beside else [])):
         for path in sorted({path for pattern in SMALL for path in place.glob(pattern)}):
             digest.update(f"{path.name}\n{path.stat().st_size}\n".encode() + path.read_bytes())
-        for path in open_weights(place).files:
+        for path in weight_files(place):
             status = path.stat()
             digest.update(f"{path.name}\n{status.st_size}\n{status.st_mtime_ns}\n".encode())
     return digest.hexdigest()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -73,6 +74,30 @@ def test_what_can_t_be_had_gets_one_line(hub: Hub, seen: Seen, status: int, code
     with pytest.raises(UsageError, match=rf"^no folder 'org/big'; as a hub name: org/big: .*{line}") as error:
         locate("org/big", seen.watch)
     assert "\n" not in str(error.value)
+
+
+def test_a_gated_repository_is_listed_and_its_files_are_not_given(hub: Hub, release: Copy, seen: Seen) -> None:
+    hub.folders["org/big"] = release("sa2va")
+    hub.closed.add("org/big")
+    with pytest.raises(UsageError, match=r"org/big.*: its owner grants access on request") as error:
+        locate("org/big", seen.watch)
+    assert "\n" not in str(error.value)
+
+
+def test_a_full_disk_in_the_middle_and_the_next_start_goes_on(
+    hub: Hub, release: Copy, seen: Seen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.DOWNLOAD_CHUNK_SIZE", 1 << 16)
+    hub.folders["org/big"] = release("sa2va")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, hard))
+    try:
+        with pytest.raises(MglmmError, match=r"org/big.*: the disk of .*/hub is full: .*HF_HOME.*goes on with it"):
+            locate("org/big", seen.watch)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    load(locate("org/big", seen.watch))
+    assert hub.fetched[-1] == ("model.safetensors", f"bytes={1 << 20}-")
 
 
 def test_the_converted_one_outlives_the_repository(hub: Hub, release: Copy, seen: Seen) -> None:
