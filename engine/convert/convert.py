@@ -16,6 +16,7 @@ import torch
 from pydantic import ValidationError
 
 from engine.convert import architecture, initial, lora, sa2va, tower
+from engine.convert.card import terms_of
 from engine.convert.download import Note, ignore
 from engine.convert.families import AUTO, Kind, recognise
 from engine.convert.folder import check_out, write_folder
@@ -112,8 +113,9 @@ def convert(
         _draw_text_layers(found, needed)
     found.fill_unused(needed)
     found.check(needed)
+    terms = terms_of(checkpoint.folder, name)
     pieces = [piece.tensor for piece in found.pieces.values()]
-    write_folder(pieces, config, vocabulary.tokenizer, out, partial(write, shard=shard, advance=advance))
+    write_folder(pieces, config, vocabulary.tokenizer, out, partial(write, shard=shard, advance=advance), terms)
     return Report(
         folder=out,
         facts=_facts(checkpoint, config, vocabulary, merged),
@@ -158,7 +160,7 @@ def _convert_sa2va(
         needed = _needed(made)
     tokenizer = QwenTokenizer.read(folder / "tokenizer.json")
     sa2va.check(folder, tensors, needed, tokenizer)
-    write_folder(tensors, made, tokenizer, out, write_tensors)
+    write_folder(tensors, made, tokenizer, out, write_tensors, terms_of(folder, name))
     return Report(
         folder=out,
         facts={"family": "Sa2VA", "template": made.template, "language model": made.language.model_type},

@@ -7,13 +7,14 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from engine.convert.card import CARD
 from engine.errors import MglmmError, UsageError
 from engine.memory import size_text
 from engine.model import hub
 from engine.model.limits import check_names, table_of_texts
 from engine.model.manifest import sha256
 
-SMALL = ("*.json", "*.model", "*.yaml")
+SMALL = ("*.json", "*.model", "*.yaml", CARD)
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 """Of two formats the safer one first."""
 _ANY = (".safetensors", ".bin")

@@ -82,7 +82,7 @@ def release(tmp_path: Path) -> Callable[[str], Path]:
         shutil.copytree(source, folder, copy_function=shutil.copy)
         for path in (folder, *folder.iterdir()):
             path.chmod(0o755)
-        if kind != "sa2va":
+        if not kind.startswith("sa2va"):
             edit_json(folder / "config.json", vision_tower=TOWER, mm_vision_tower=TOWER)
         return folder
 
@@ -97,5 +97,5 @@ def tower(kind: str) -> Path:
 
 def lay_tower(caches: Path, kind: str) -> None:
     """Put the CLIP of a release into the hub's cache, where it needs one."""
-    if kind != "sa2va":
+    if not kind.startswith("sa2va"):
         lay(caches / "hub", TOWER, tower(kind))

@@ -36,12 +36,14 @@ def large(hub: Hub) -> set[str]:
 
 def test_code_and_second_formats_are_left_where_they_are(hub: Hub, release: Copy, seen: Seen) -> None:
     folder = release("glamm")
-    for name in ("modeling.py", "pytorch_model.bin", "tf_model.h5", "README.md"):
+    for name in ("modeling.py", "pytorch_model.bin", "tf_model.h5", "picture.png"):
         (folder / name).write_text("raise SystemExit('run')")
+    (folder / "README.md").write_text("---\nlicense: apache-2.0\ntags: [a]\n---\n# GLaMM\n")
     hub.folders |= {"org/glamm": folder, TOWER: tower("glamm")}
     place = locate("org/glamm", seen.watch)
     assert load(place).name == "glamm"
-    assert large(hub) == {"model.safetensors"} and not names(hub) & {"modeling.py", "README.md"}
+    assert large(hub) == {"model.safetensors"} and not names(hub) & {"modeling.py", "picture.png"}
+    assert load(place).terms == {"glamm": "apache-2.0, as its card says"}
     said = [line for line in seen.notes if "are downloaded into" in line]
     assert [line.partition(":")[0] for line in said] == ["org/glamm", TOWER]
     assert said[0].startswith("org/glamm: 1.0 MB are downloaded into ") and said[0].endswith("/hub")
