@@ -59,3 +59,11 @@ def _says_so(error: BaseException) -> bool:
         return False  # words of this project may quote a file's name
     text = " ".join(str(error).lower().split())
     return any(part in text for part in (_LINKER if isinstance(error, ImportError) else _TEXTS))
+
+
+def size_text(size: float) -> str:
+    """Bytes as `1.2 GB`, `34.0 MB` or `5.6 kB`."""
+    for unit, name in ((1e9, "GB"), (1e6, "MB")):
+        if size >= unit:
+            return f"{size / unit:.1f} {name}"
+    return f"{size / 1e3:.1f} kB"

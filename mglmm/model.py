@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from functools import partial
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 from engine.errors import PhotographError, UsageError
@@ -20,12 +23,14 @@ from engine.model.precision import Precision
 from engine.pipeline.pipeline import Options, Pipeline, Wanted
 from engine.records import Failure as FailureRecord
 from engine.records import PhotoRecord
+from engine.releases.locate import Watch, locate
 from engine.text.prompts import Box
 from mglmm import photographs
 from mglmm.arguments import expected, one_of, positive, text, whole
 from mglmm.photographs import Photograph
 from mglmm.results import Failure, Result, result_of
 
+_LOGGER = logging.getLogger("mglmm")
 Granularity = Wanted
 """What `segcap` asks about: `panoptic`, `fine` or `both`."""
 PrecisionName = Literal["float32", "bfloat16", "float16", "int8", "int4"]
@@ -41,7 +46,8 @@ def load(
     """Load a model.
 
     Args:
-        model: an embedded model (`nano`), a model's folder, a hub name (`owner/name`), or `random:PRESET`.
+        model: an embedded model (`nano`), a model's folder, an official release of MGLMM, GLaMM, LISA or
+            Sa2VA (its folder or hub name; it is fetched and converted once), or `random:PRESET`.
         device: where it runs: `cpu`, `cuda`, `cuda:1`.
         precision: of the weights in memory.
         decoder: what runs the mask decoder, ONNX Runtime or torch.
@@ -55,10 +61,20 @@ def load(
     text("device", device)
     one_of("precision", precision, [one.value for one in Precision])
     one_of("decoder", decoder, get_args(Backend))
-    loaded = checkpoint.load(os.fspath(model), precision=Precision(precision), device=device)
+    loaded = checkpoint.load(_located(os.fspath(model)), precision=Precision(precision), device=device)
     if loaded.device.type == "cuda" and decoder == "onnx" and (line := conflict()):
         warnings.warn(line, RuntimeWarning, stacklevel=2)
     return Model(loaded, decoder)
+
+
+def _located(model: str) -> str:
+    return locate(model, Watch(_LOGGER.info, lambda: nullcontext(lambda more, total: None), _finish))
+
+
+def _finish(folder: Path) -> None:
+    from exporters.parts import export_parts  # takes seconds, for what happens once
+
+    export_parts(folder)
 
 
 class Model:

@@ -38,9 +38,10 @@ def convert(source: str, out: Path, vision_tower: str | None, sam: Path | None, 
     from engine.convert.convert import convert as run
     from exporters.parts import export_parts
     from mglmm_cli.bar import bar
+    from mglmm_cli.releases import say
 
     with bar("B", scaled=True) as advance:
-        report = run(source, out, vision_tower=vision_tower, sam=sam, family=family, advance=advance)
+        report = run(source, out, vision_tower=vision_tower, sam=sam, family=family, advance=advance, note=say)
     for line in report.lines():
         click.echo(line, err=True)
     export_parts(out)

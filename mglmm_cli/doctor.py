@@ -29,8 +29,9 @@ def doctor(model: str, precision: str, device: str, as_json: bool) -> Exit:
     from engine.doctor import examine
     from engine.model.precision import Precision
     from mglmm_cli.doctor_table import print_report
+    from mglmm_cli.releases import located
 
-    report = examine(model, precision=Precision(precision), device=device)
+    report = examine(located(model), precision=Precision(precision), device=device)
     if as_json:
         click.echo(json.dumps(_to_json(report), indent=2))
     else:

@@ -6,6 +6,7 @@ from rich.table import Table
 from rich.text import Text
 
 from engine.doctor import Report
+from engine.memory import size_text
 from mglmm_cli.tables import table_console, titled_table
 from mglmm_cli.text import clean
 
@@ -24,12 +25,12 @@ def print_report(report: Report) -> None:
 def _parts(report: Report) -> Table:
     table = titled_table("Parts", "", "kind", numbers=("parameters", "on disk"))
     for part in report.parts:
-        disk = "" if part.disk is None else _size(part.disk)
+        disk = "" if part.disk is None else size_text(part.disk)
         table.add_row(part.name, clean(part.kind), f"{part.parameters:,}", disk)
     if report.parts:
         disks = [part.disk for part in report.parts if part.disk is not None]
         total = sum(part.parameters for part in report.parts)
-        table.add_row("total", "", f"{total:,}", _size(sum(disks)) if disks else "", style="bold")
+        table.add_row("total", "", f"{total:,}", size_text(sum(disks)) if disks else "", style="bold")
     return table
 
 
@@ -47,7 +48,7 @@ def _memory(report: Report) -> Table:
     found = {(one.precision, one.batch): one for one in report.memory}
     for precision in dict.fromkeys(one.precision for one in report.memory):
         row = [found[precision, batch] for batch in batches]
-        table.add_row(precision, _size(row[0].weights), *(_size(one.total) for one in row))
+        table.add_row(precision, size_text(row[0].weights), *(size_text(one.total) for one in row))
     return table
 
 
@@ -56,7 +57,7 @@ def _machine(report: Report) -> Table:
     table = titled_table("This machine: the largest batch that fits", "device", "", numbers=("free", *precisions))
     found = {(fit.device, fit.precision): fit.batch for fit in report.fits}
     for device in report.devices:
-        free = "unknown" if device.free is None else _size(device.free)
+        free = "unknown" if device.free is None else size_text(device.free)
         batches = (str(found.get((device.name, precision)) or "-") for precision in precisions)
         table.add_row(device.name, clean(device.kind), free, *batches)
     return table
@@ -68,11 +69,3 @@ def _checks(report: Report) -> Table:
     for check in report.checks:
         table.add_row(check.name, Text(check.status, colours[check.status]), clean(check.line))
     return table
-
-
-def _size(size: float) -> str:
-    """Bytes as `1.2 GB`, `34.0 MB` or `5.6 kB`."""
-    for unit, name in ((1e9, "GB"), (1e6, "MB")):
-        if size >= unit:
-            return f"{size / unit:.1f} {name}"
-    return f"{size / 1e3:.1f} kB"

@@ -32,8 +32,9 @@ def onnx(model: str, out: Path | None) -> None:
     from engine.model.sources import find
     from exporters.onnx import export as write
     from exporters.parts import export_parts
+    from mglmm_cli.releases import located
 
-    source = find(model)
+    source = find(located(model))
     if not isinstance(source, Path):
         raise click.UsageError(f"{model} has random weights: there is nothing to export")
     for file in [write(source, out)] if out else export_parts(source):

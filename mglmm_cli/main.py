@@ -78,6 +78,7 @@ cli = _Program(
         "status": LazyCommand("mglmm_cli.status:status", "Say how far the run of a folder is."),
         "rebuild": LazyCommand("mglmm_cli.rebuild:rebuild", "Write a folder's outputs from its journal again."),
         "merge-runs": LazyCommand("mglmm_cli.merge_runs:merge_runs", "Join the runs of several folders into one."),
+        "export": LazyCommand("mglmm_cli.export:export", "Write labels as other tools take them."),
         "report": LazyCommand("mglmm_cli.report:report", "Write a page to look at a folder's answers in."),
         "demo": LazyCommand("mglmm_cli.demo.command:demo", "Look at a photograph in the browser."),
         "ask": LazyCommand("mglmm_cli.ask:ask", "Put questions about one photograph."),
@@ -88,7 +89,7 @@ cli = _Program(
         "doctor": LazyCommand("mglmm_cli.doctor:doctor", "Examine a model: sizes, memory, soundness."),
         "bench": LazyCommand("mglmm_cli.bench:bench", "Measure speed and memory, beside plain loops."),
         "convert": LazyCommand("mglmm_cli.convert:convert", "Turn a public checkpoint into a model folder."),
-        "export": LazyCommand("mglmm_cli.export:export", "Write labels as other tools take them."),
+        "models": LazyCommand("mglmm_cli.models:models", "List or remove converted releases."),
     },
 )
 cli = click.version_option(__version__, prog_name="mglmm", message="%(prog)s %(version)s")(cli)

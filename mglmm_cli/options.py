@@ -35,7 +35,8 @@ MODEL = click.option(
     default="nano",
     show_default=True,
     metavar="MODEL",
-    help="An embedded model, a model's folder, a hub name (owner/name), or random:PRESET.",
+    help="An embedded model, a model's folder, an official release of MGLMM, GLaMM, LISA or Sa2VA (its folder or hub "
+    "name, owner/name; converted once), or random:PRESET.",
 )
 _MODEL = (MODEL, PRECISION, DEVICE)
 
@@ -71,13 +72,14 @@ def open_model(model: str, precision: str, device: str) -> Checkpoint:
     """Load the model that the options name.
 
     Raises:
-        UsageError: see `engine.model.checkpoint.load`.
+        UsageError: see `engine.model.checkpoint.load` and `engine.releases.locate.locate`.
     """
     from engine.model.checkpoint import load
     from engine.model.precision import Precision
+    from mglmm_cli.releases import located
 
     warn_of_runtime(device)
-    return load(model, precision=Precision(precision), device=device)
+    return load(located(model), precision=Precision(precision), device=device)
 
 
 def warn_of_runtime(*devices: str) -> None:

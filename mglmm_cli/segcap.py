@@ -129,11 +129,13 @@ def segcap(
         from engine.journal import Start
         from engine.pipeline.pipeline import Options
         from engine.workers.fleet import parse_devices
+        from mglmm_cli.releases import located
         from mglmm_cli.results import FolderResults, StreamResults
 
         workers = parse_devices(devices)
         options = Options(**given({**asked, "seed": seed}))
-        info = _run_info(model, precision, options)
+        place = located(model)
+        info = _run_info(place, precision, options)
         results: Results
         if folder:
             start = Start(info, inputs, os.getcwd(), root, photographs.listed.licenses if photographs.listed else ())
@@ -152,14 +154,23 @@ def segcap(
         else:
             results = StreamResults(sys.stdout.buffer)
         stack.enter_context(results)
-        return _run(_Job(model, precision, workers, options), photographs, results)
+        return _run(_Job(model, place, precision, workers, options), photographs, results)
 
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """What runs, and where."""
+    """What runs, and where.
+
+    Attributes:
+        model: as it was asked for.
+        place: what it names.
+        precision: of its weights in memory.
+        workers: where it runs.
+        options: of the pipeline.
+    """
 
     model: str
+    place: str
     precision: str
     workers: Sequence[Worker]
     options: Options
@@ -280,14 +291,14 @@ def _open(job: _Job, *, in_order: bool) -> Iterator[Model]:
 
     workers = job.workers
     if len(workers) == 1:
-        pipeline = Pipeline(open_model(job.model, job.precision, workers[0].device), job.options)
+        pipeline = Pipeline(open_model(job.place, job.precision, workers[0].device), job.options)
         batch = f"{pipeline.batch_size} answers are written together"
         click.echo(f"mglmm: {clean(job.model)} on {describe(workers)}; {batch}", err=True)
         yield partial(pipeline.run, in_order=in_order)
         return
     click.echo(f"mglmm: {clean(job.model)} in {len(workers)} processes: {describe(workers)}", err=True)
     warn_of_runtime(*(worker.device for worker in workers))
-    with Fleet(job.model, Precision(job.precision), workers, job.options) as fleet:
+    with Fleet(job.place, Precision(job.precision), workers, job.options) as fleet:
         yield partial(fleet.run, in_order=in_order)
 
 

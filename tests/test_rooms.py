@@ -31,6 +31,7 @@ ENGINE = {
     "pipeline": ("text", "model", "images", "masks", "decoding"),
     "workers": ("model", "images", "pipeline"),
     "convert": ("text", "model", "images"),
+    "releases": ("model", "convert"),
     "doctor": ("text", "model", "images", "masks", "decoding"),
     "bench": ("text", "model", "images", "masks", "decoding", "pipeline"),
 }

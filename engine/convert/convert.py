@@ -16,6 +16,8 @@ import torch
 from pydantic import ValidationError
 
 from engine.convert import architecture, initial, lora, sa2va, tower
+from engine.convert.card import terms_of
+from engine.convert.download import Note, ignore
 from engine.convert.families import AUTO, Kind, recognise
 from engine.convert.folder import check_out, write_folder
 from engine.convert.inventory import Inventory, Shapes
@@ -66,8 +68,10 @@ def convert(
     vision_tower: str | None = None,
     sam: Path | None = None,
     family: str = AUTO,
+    name: str | None = None,
     shard: int = SHARD,
     advance: Callable[[int, int], None] = lambda more, total: None,
+    note: Note = ignore,
 ) -> Report:
     """Convert a checkpoint of MGLMM, GLaMM, LISA or Sa2VA, or make an untrained MGLMM of a LLaVA and a SAM.
 
@@ -77,8 +81,10 @@ def convert(
         vision_tower: directory of the CLIP, or a name on the hub; by default what the checkpoint holds or names.
         sam: file of a plain SAM, instead of the checkpoint's.
         family: a name of `FAMILIES`, or `auto`.
+        name: of the model; by default that of the source.
         shard: bytes of weights in one file.
         advance: called for each tensor that is written with its bytes, and those of all.
+        note: told what is downloaded, in a line.
 
     Returns:
         what was done.
@@ -87,16 +93,17 @@ def convert(
         UsageError: if a source can't be read, is none of these, or its parts don't fit together.
     """
     check_out(out)
-    folder, described = _look_at(source)
+    folder, described = _look_at(source, note)
+    name = name or _name_of(source, folder)
     if sa2va.is_one(folder, described):
         if vision_tower or sam:
             raise UsageError(f"{folder}: a Sa2VA holds all of its parts: leave out --vision-tower and --sam")
         write_tensors = partial(write, shard=shard, advance=advance)
-        return _convert_sa2va(folder, described, _name_of(source, folder), out, write_tensors)
-    checkpoint = _open(source, folder, described, family)
+        return _convert_sa2va(folder, described, name, out, write_tensors)
+    checkpoint = _open(name, folder, described, family)
     found = _take_stock(checkpoint, sam)
     with building(checkpoint.folder / CONFIG):
-        clip = _find_tower(found, checkpoint, vision_tower)
+        clip = _find_tower(found, checkpoint, vision_tower, note)
         vocabulary = _read_vocabulary(found, checkpoint)
         merged = _merge_lora(found, checkpoint)
         _extend_tables(found, checkpoint, vocabulary)
@@ -106,8 +113,9 @@ def convert(
         _draw_text_layers(found, needed)
     found.fill_unused(needed)
     found.check(needed)
+    terms = terms_of(checkpoint.folder, name)
     pieces = [piece.tensor for piece in found.pieces.values()]
-    write_folder(pieces, config, vocabulary.tokenizer, out, partial(write, shard=shard, advance=advance))
+    write_folder(pieces, config, vocabulary.tokenizer, out, partial(write, shard=shard, advance=advance), terms)
     return Report(
         folder=out,
         facts=_facts(checkpoint, config, vocabulary, merged),
@@ -118,9 +126,9 @@ def convert(
     )
 
 
-def _look_at(source: str) -> tuple[Path, Mapping[str, Any]]:
+def _look_at(source: str, note: Note) -> tuple[Path, Mapping[str, Any]]:
     """The directory of a checkpoint and its config.json."""
-    folder = open_directory(source)
+    folder = open_directory(source, note)
     path = folder / "config.json"
     if not path.is_file():
         raise UsageError(f"{path}: missing; copy it from the release that the checkpoint was trained from")
@@ -132,11 +140,11 @@ def _name_of(source: str, folder: Path) -> str:
     return source.partition("@")[0].rpartition("/")[2] if is_hub_name else folder.resolve().name
 
 
-def _open(source: str, folder: Path, config: Mapping[str, Any], family: str) -> Source:
+def _open(name: str, folder: Path, config: Mapping[str, Any], family: str) -> Source:
     files = open_weights(folder)
     parts = lora.take_apart(files)
     kind = recognise(folder, parts.weights, config, family)
-    return Source(_name_of(source, folder), folder, config, files, parts, kind)
+    return Source(name, folder, config, files, parts, kind)
 
 
 def _convert_sa2va(
@@ -152,7 +160,7 @@ def _convert_sa2va(
         needed = _needed(made)
     tokenizer = QwenTokenizer.read(folder / "tokenizer.json")
     sa2va.check(folder, tensors, needed, tokenizer)
-    write_folder(tensors, made, tokenizer, out, write_tensors)
+    write_folder(tensors, made, tokenizer, out, write_tensors, terms_of(folder, name))
     return Report(
         folder=out,
         facts={"family": "Sa2VA", "template": made.template, "language model": made.language.model_type},
@@ -179,16 +187,16 @@ def _take_stock(source: Source, sam: Path | None) -> Inventory:
     return found
 
 
-def _find_tower(found: Inventory, source: Source, given: str | None) -> ClipConfig:
+def _find_tower(found: Inventory, source: Source, given: str | None, note: Note) -> ClipConfig:
     """Add the vision tower; its config."""
     layer = architecture.select_layer(source.folder, source.config)
     local = tower.look_up(source.folder, source.config)
     if given is None and found.has(_TOWER):
         return tower.read_clip(local, layer) if local else tower.clip_by_shapes(found, layer)
     if given is not None:
-        folder = tower.open_tower(given)
+        folder = tower.open_tower(given, note)
     else:
-        folder = local or tower.download(source.folder, source.config)
+        folder = local or tower.download(source.folder, source.config, note)
     clip = tower.read_clip(folder, layer)
     inside = [name for name in found.pieces if name.startswith(_TOWER)]
     if inside:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -32,6 +32,7 @@ def write_folder(
     tokenizer: TextTokenizer,
     out: Path,
     write_tensors: Callable[[Path, Sequence[Planned]], object],
+    terms: Mapping[str, str],
 ) -> None:
     """Write the model folder beside its place, then move it there.
 
@@ -41,6 +42,7 @@ def write_folder(
         tokenizer: of the model.
         out: the place.
         write_tensors: writes tensors into a folder.
+        terms: of what the weights were made of, see `Manifest`.
     """
     out = out.resolve()
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -50,7 +52,7 @@ def write_folder(
         write_tensors(part, tensors)
         (part / CONFIG).write_text(config.model_dump_json(indent=2) + "\n", encoding="utf-8")
         tokenizer.save(part)
-        write_manifest(part)
+        write_manifest(part, terms)
         with suppress(FileNotFoundError):
             out.rmdir()
         part.rename(out)

@@ -67,6 +67,18 @@ _RULES: tuple[tuple[str, str], ...] = (
 _QKV = re.compile(r"vision_model\.encoder\.layers\.(\d+)\.attn\.qkv\.(weight|bias)$")
 
 
+def require_language(where: Path, config: Mapping[str, Any]) -> None:
+    """Refuse a language model that can't be run, by config.json alone.
+
+    Raises:
+        UsageError: if it names one.
+    """
+    inner = config.get("llm_config")
+    for named in (inner.get("architectures") or ()) if isinstance(inner, dict) else ():
+        if named not in _LANGUAGE:
+            raise UsageError(f"{where}: its language model is {named}; known: {', '.join(_LANGUAGE)}")
+
+
 def is_one(where: Path, config: Mapping[str, Any]) -> bool:
     """Whether a config.json is one of a Sa2VA.
 

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from engine.convert.download import WEIGHTS, Note, fetch, ignore
 from engine.convert.tensors import TensorFiles
 from engine.errors import UsageError
 from engine.model import hub
 from engine.model.limits import check_names, table_of_texts
 
-_STANDARD = ("model.safetensors", "pytorch_model.bin")
 _SUFFIXES = (".safetensors", ".bin", ".pth", ".pt")
 _NO_WEIGHTS = ("training_args.bin", "optimizer.pt", "optimizer.bin", "scheduler.pt", "scaler.pt", "rng_state.pth")
 """Files of the Hugging Face trainer that lie beside weights."""
-_SMALL = ("*.json", "*.model", "*.yaml")
 
 
-def open_directory(source: str) -> Path:
+def open_directory(source: str, note: Note = ignore) -> Path:
     """The directory that SRC names: a path, or a name on the hub.
+
+    Args:
+        source: what was given.
+        note: told what is downloaded, in a line.
 
     Raises:
         UsageError: if it is neither.
@@ -32,36 +35,37 @@ def open_directory(source: str) -> Path:
         )
     if not hub.is_name(source):
         raise UsageError(f"{source}: no such directory")
-    return fetch(source)
-
-
-def fetch(name: str) -> Path:
-    """A checkpoint of the hub; of two formats the safer one is downloaded."""
-    folder = hub.fetch(name, patterns=[*_SMALL, "*.safetensors"])
-    if not any(folder.glob("*.safetensors")):
-        folder = hub.fetch(name, patterns=[*_SMALL, "*.bin"])
-    return folder
+    return fetch(source, note=note)
 
 
 def open_weights(folder: Path) -> TensorFiles:
     """The tensors of a checkpoint's directory.
 
     Raises:
+        UsageError: if there are none, or it is not clear which files are meant, or one can't be read.
+    """
+    return TensorFiles(weight_files(folder))
+
+
+def weight_files(folder: Path) -> tuple[Path, ...]:
+    """The files of weights of a checkpoint's directory.
+
+    Raises:
         UsageError: if there are none, or it is not clear which files are meant.
     """
-    for name in _STANDARD:
+    for name in WEIGHTS:
         index = folder / f"{name}.index.json"
         if index.is_file():
-            return TensorFiles(_listed(index))
+            return _listed(index)
         if (folder / name).is_file():
-            return TensorFiles((folder / name,))
+            return (folder / name,)
     found = sorted(p for p in folder.iterdir() if p.suffix in _SUFFIXES and p.is_file() and p.name not in _NO_WEIGHTS)
     if not found:
-        raise UsageError(f"{folder}: no weights ({', '.join(_STANDARD)}, or one file *{', *'.join(_SUFFIXES)})")
+        raise UsageError(f"{folder}: no weights ({', '.join(WEIGHTS)}, or one file *{', *'.join(_SUFFIXES)})")
     if len(found) > 1:
         names = ", ".join(path.name for path in found)
         raise UsageError(f"{folder}: {len(found)} files of weights and no index: {names}; leave the one that is meant")
-    return TensorFiles((found[0],))
+    return (found[0],)
 
 
 def _listed(index: Path) -> tuple[Path, ...]:

@@ -9,8 +9,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from engine.convert.download import Note, fetch, ignore
 from engine.convert.inventory import Inventory
-from engine.convert.sources import fetch
 from engine.errors import UsageError
 from engine.images.transforms import CLIP_MEAN, CLIP_STD
 from engine.model import hub
@@ -25,8 +25,12 @@ _HEAD = 64
 _TOWER = "global_encoder.tower."
 
 
-def open_tower(given: str) -> Path:
+def open_tower(given: str, note: Note = ignore) -> Path:
     """The directory that `--vision-tower` names: a path, or a name on the hub.
+
+    Args:
+        given: what was given.
+        note: told what is downloaded, in a line.
 
     Raises:
         UsageError: if it is neither.
@@ -35,7 +39,7 @@ def open_tower(given: str) -> Path:
         return Path(given)
     if not hub.is_name(given):
         raise UsageError(f"--vision-tower {given}: no such directory")
-    return fetch(given)
+    return _fetch(given, note)
 
 
 def look_up(source: Path, config: Mapping[str, Any]) -> Path | None:
@@ -47,8 +51,13 @@ def look_up(source: Path, config: Mapping[str, Any]) -> Path | None:
     return None
 
 
-def download(source: Path, config: Mapping[str, Any]) -> Path:
+def download(source: Path, config: Mapping[str, Any], note: Note = ignore) -> Path:
     """The tower that config.json names, from the hub.
+
+    Args:
+        source: the checkpoint, for messages.
+        config: its config.json.
+        note: told what is downloaded, in a line.
 
     Raises:
         UsageError: if it names none, or can't be had.
@@ -60,7 +69,7 @@ def download(source: Path, config: Mapping[str, Any]) -> Path:
     if not hub.is_name(names[0]):
         raise UsageError(f"{source}: config.json names the vision tower {names[0]!r}, which is not here; {advice}")
     try:
-        return fetch(names[0])
+        return _fetch(names[0], note)
     except UsageError as error:
         raise UsageError(f"{source}: the vision tower of config.json can't be had: {error}; {advice}") from error
 
@@ -113,6 +122,11 @@ def clip_by_shapes(found: Inventory, layer: int) -> ClipConfig:
         num_attention_heads=max(width // _HEAD, 1),
         select_layer=layer,
     )
+
+
+def _fetch(name: str, note: Note) -> Path:
+    # Whether it is a CLIP does not depend on the layer that is read.
+    return fetch(name, note=note, examine=lambda folder: read_clip(folder, layer=-1))
 
 
 def _names(config: Mapping[str, Any]) -> list[str]:

@@ -42,7 +42,7 @@ def estimate(network: MGLMM, prompt: int) -> tuple[Memory, ...]:
         network: on the meta device; left in half precision.
         prompt: tokens of the prefix and a question.
     """
-    weights = {precision: _weights(network, precision) for precision in Precision}
+    weights = {precision: weights_size(network, precision) for precision in Precision}
     length = min(prompt + network.config.max_new_tokens, int(network.language_model.config.max_position_embeddings))
     loading = {precision: _unquantised(network, precision) for precision in Precision}
     stages = {dtype: _stages(network, prompt, dtype) for dtype in (torch.float32, torch.bfloat16)}
@@ -58,7 +58,8 @@ def estimate(network: MGLMM, prompt: int) -> tuple[Memory, ...]:
     return tuple(found)
 
 
-def _weights(network: MGLMM, precision: Precision) -> int:
+def weights_size(network: MGLMM, precision: Precision) -> int:
+    """Bytes of the weights in memory; the network may lie on the meta device."""
     quantised = {
         f"language_model.model.layers.{name}.weight"
         for name, module in network.language_model.model.layers.named_modules()

@@ -38,7 +38,9 @@ def read_manifest(folder: Path) -> Manifest:
     """
     path = folder / MANIFEST
     if not path.exists():
-        raise UsageError(f"{folder}: {MANIFEST} is missing: not a model folder of mglmm")
+        raise UsageError(
+            f"{folder}: {MANIFEST} is missing: not a model folder of mglmm ('mglmm convert' makes one of a release)"
+        )
     content = limits.read_table(path)
     files = limits.table_of_texts(path, "files", content)
     limits.check_names(path, list(files))

@@ -9,6 +9,7 @@ from pathlib import Path
 from engine.errors import UsageError
 from engine.model import hub
 from engine.model.config import ModelConfig
+from engine.model.manifest import MANIFEST, read_manifest
 from engine.model.presets import PRESETS
 
 EMBEDDED = Path(__file__).resolve().parent.parent / "weights"
@@ -43,9 +44,8 @@ def find(model: str) -> ModelSource:
     Raises:
         UsageError: if it is none of them.
     """
-    embedded = EMBEDDED / model
-    if model.isidentifier() and os.path.isdir(embedded):
-        return embedded
+    if is_embedded(model):
+        return EMBEDDED / model
     if model and os.path.isdir(model):
         return Path(model)
     if model.startswith(_RANDOM):
@@ -55,7 +55,7 @@ def find(model: str) -> ModelSource:
         return RandomModel(preset, DEFAULT)
     if hub.is_name(model):
         try:
-            return hub.fetch(model)
+            return fetch_folder(model)
         except UsageError as error:
             raise UsageError(f"no folder {model!r}; as a hub name: {error}") from error
     if model in PRESETS:
@@ -68,3 +68,22 @@ def find(model: str) -> ModelSource:
         f"no model {model!r}: give a model folder, a hub name (owner/name), {_RANDOM}PRESET, "
         f"or one of the embedded models ({known})"
     )
+
+
+def is_embedded(model: str) -> bool:
+    """Whether a name is that of a model that ships in the package."""
+    return model.isidentifier() and os.path.isdir(EMBEDDED / model)
+
+
+def fetch_folder(name: str) -> Path:
+    """A model folder on the hub: of its files those that its manifest lists.
+
+    Args:
+        name: `org/name` or `org/name@revision`.
+
+    Raises:
+        UsageError: if it can't be had, or is no model folder.
+    """
+    revision = str(hub.resolve(name))
+    listed = read_manifest(hub.fetch(revision, patterns=[MANIFEST])).files
+    return hub.fetch(revision, patterns=[MANIFEST, *listed])

@@ -46,9 +46,10 @@ def demo(models: tuple[str, ...], precision: str, device: str, host: str, port: 
         raise UsageError("the demo needs Gradio: pip install 'mglmm[demo]'")
     _require_port(host, port)
     from engine.model.sources import find
+    from mglmm_cli.releases import located
 
     for model in models:
-        find(model)  # what is not there is said now, not when it is chosen
+        find(located(model))  # what is not there is said now, not when it is chosen
 
     with TemporaryDirectory(prefix="mglmm-demo-") as uploads:
         os.environ["GRADIO_TEMP_DIR"] = uploads  # or they lie where everybody may look, and stay

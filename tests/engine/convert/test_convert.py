@@ -257,7 +257,7 @@ def test_a_folder_with_files_is_never_written_to(made: Made, tmp_path: Path) -> 
 
 
 def test_a_failure_while_writing_leaves_nothing(made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fails(folder: Path) -> None:
+    def fails(folder: Path, terms: object) -> None:
         assert (folder / "model.safetensors").is_file()
         raise OSError(28, "No space left on device")
 
