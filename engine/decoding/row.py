@@ -49,7 +49,7 @@ class Request:
 
     Attributes:
         prefix: the prompt prefix of the model.
-        tokens: `(P, D)`, the image tokens of its photograph.
+        tokens: `(P, D)`, the image tokens of its photograph, or `(P, (1 + K) * D)` with their `K` deep features.
         question: ids behind the prefix.
         limit: most new tokens; cut so that prompt and answer fit the model's positions.
         regions: `(R, D)`, the vectors of its region tokens, or None.
@@ -75,6 +75,7 @@ class Generated:
     Attributes:
         ids: the new tokens, without the stop token.
         seg_states: `(n, D)`, the state behind each `[SEG]` of `ids`, in order.
+        question_states: `(q, D)`, the same of the question, for a model that has masks for those.
         truncated: the length limit came before the stop token.
         probabilities: of each of `ids` under the softmax of its step, whatever the temperature; None for one that was
             imposed.
@@ -83,6 +84,7 @@ class Generated:
 
     ids: tuple[int, ...]
     seg_states: Tensor
+    question_states: Tensor
     truncated: bool
     probabilities: tuple[float | None, ...]
     prefix: PrefixCache | None = None
@@ -103,6 +105,7 @@ class Row:
     ids: list[int] = field(default_factory=list)
     probabilities: list[float | None] = field(default_factory=list)
     draws: torch.Generator = field(init=False)
+    question_states: Tensor = field(init=False)
     _states: list[Tensor] = field(default_factory=list)
     _waiting: bool = False
     _stopped: bool = False
@@ -154,6 +157,7 @@ class Row:
 
     def result(self, prefix: PrefixCache | None) -> Generated:
         """The finished answer."""
-        tokens = self.request.tokens
-        states = torch.stack(self._states) if self._states else tokens.new_zeros(0, tokens.shape[-1])
-        return Generated(tuple(self.ids), states, not self._stopped, tuple(self.probabilities), prefix)
+        states = torch.stack(self._states) if self._states else self.question_states[:0]
+        return Generated(
+            tuple(self.ids), states, self.question_states, not self._stopped, tuple(self.probabilities), prefix
+        )

@@ -48,9 +48,9 @@ def _without_tokens(folder: Path) -> None:
 
 
 WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
-    "over Qwen-VL": (
-        lambda folder: _edit(folder, lambda config: config.update(architectures=["Sa2VAChatModelQwen"])),
-        "Sa2VAChatModelQwen can't be run yet",
+    "over LLaVA": (
+        lambda folder: _edit(folder, lambda config: config.update(architectures=["Sa2VAChatModelLlava"])),
+        "Sa2VAChatModelLlava can't be run yet; of Sa2VA these can: Sa2VAChatModel, Sa2VAChatModelQwen",
     ),
     "InternLM2": (
         lambda folder: _edit(
