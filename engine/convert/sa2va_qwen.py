@@ -47,7 +47,6 @@ def config_of(where: Path, config: Mapping[str, Any], shapes: Shapes, name: str)
         mask_decoder=sam2.mask_decoder(where, shapes),
         seg_state_offset=0,
         seg_state_normed=False,
-        seg_in_question=True,
         template=_LANGUAGE.removesuffix("_text"),
         max_new_tokens=2048,
     )

@@ -68,7 +68,7 @@ class Generator:
         self._stages = stages or Stages()
         # 0 keeps the state that the [SEG] token itself gives, one step after it was chosen.
         self._delay = 1 + model.config.seg_state_offset
-        self._normed, self._in_question = model.config.seg_state_normed, model.config.seg_in_question
+        self._normed = model.config.seg_state_normed
         self._recorded, self._stop = recorded, stop
         self.alone = threading.Lock()
         self._started = 0
@@ -110,8 +110,9 @@ class Generator:
             UsageError: if a question leaves no room for an answer.
         """
         slots = [slot for slot, row in enumerate(self._rows) if row is None][: len(requests)]
+        width = self._language.config.hidden_size
         new = [
-            Row(name, request, self._limit(request), self._tokenizer, self._delay, self._sampling, self._stop)
+            Row(name, request, self._limit(request), width, self._tokenizer, self._delay, self._sampling, self._stop)
             for name, request in enumerate(requests, start=self._started)
         ]
         self._started += len(new)
@@ -236,15 +237,8 @@ class Generator:
         states = forward(
             self._language, self._cache, slots, embedded, positions, stop, rotary=rotary, normed=self._normed
         )
-        for (_, row), of_row in zip(group, states, strict=True):
-            row.question_states = self._read_question(row.request, of_row[len(row.request.prefix) - start :])
         last = states[torch.arange(len(group), device=slots.device), lengths - 1]
         self._take([row for _, row in group], last, logits_of(self._language, last, normed=self._normed))
-
-    def _read_question(self, request: Request, states: Tensor) -> Tensor:
-        """Of the states `(T, D)` of a question, those of its `[SEG]`, where they count."""
-        places = [n for n, token in enumerate(request.question) if self._in_question and token == self._tokenizer.seg]
-        return states[places]
 
     def _take(self, rows: Sequence[Row], states: Tensor, logits: Tensor) -> None:
         """Choose the next token of each row from its last state `(B, D)` and logits `(B, V)`."""

@@ -75,7 +75,6 @@ class Generated:
     Attributes:
         ids: the new tokens, without the stop token.
         seg_states: `(n, D)`, the state behind each `[SEG]` of `ids`, in order.
-        question_states: `(q, D)`, the same of the question, for a model that has masks for those.
         truncated: the length limit came before the stop token.
         probabilities: of each of `ids` under the softmax of its step, whatever the temperature; None for one that was
             imposed.
@@ -84,7 +83,6 @@ class Generated:
 
     ids: tuple[int, ...]
     seg_states: Tensor
-    question_states: Tensor
     truncated: bool
     probabilities: tuple[float | None, ...]
     prefix: PrefixCache | None = None
@@ -97,6 +95,7 @@ class Row:
     name: int
     request: Request
     limit: int
+    width: int
     tokenizer: TextTokenizer
     delay: int
     sampling: Sampling
@@ -105,7 +104,6 @@ class Row:
     ids: list[int] = field(default_factory=list)
     probabilities: list[float | None] = field(default_factory=list)
     draws: torch.Generator = field(init=False)
-    question_states: Tensor = field(init=False)
     _states: list[Tensor] = field(default_factory=list)
     _waiting: bool = False
     _stopped: bool = False
@@ -157,7 +155,5 @@ class Row:
 
     def result(self, prefix: PrefixCache | None) -> Generated:
         """The finished answer."""
-        states = torch.stack(self._states) if self._states else self.question_states[:0]
-        return Generated(
-            tuple(self.ids), states, self.question_states, not self._stopped, tuple(self.probabilities), prefix
-        )
+        states = torch.stack(self._states) if self._states else self.request.tokens.new_zeros(0, self.width)
+        return Generated(tuple(self.ids), states, not self._stopped, tuple(self.probabilities), prefix)

@@ -323,7 +323,6 @@ class ModelConfig(Part):
         seg_state_offset: which hidden state is the mask prompt, relative to the `[SEG]` token: -1 is the state
             that predicts it (MGLMM, GLaMM, LISA), 0 the token's own.
         seg_state_normed: whether it is taken behind the language model's final norm or before.
-        seg_in_question: whether a `[SEG]` in a question has such a state too.
         template: name of the chat template.
         max_new_tokens: longest answer that the model was made for.
         region_encoder: what turns a box into the vector of a `<bbox>` token, where the model has one.
@@ -337,7 +336,6 @@ class ModelConfig(Part):
     mask_decoder: MaskDecoderConfig = MaskDecoderConfig()
     seg_state_offset: Literal[-1, 0] = -1
     seg_state_normed: bool = True
-    seg_in_question: bool = False
     template: str = "llava_v1"
     max_new_tokens: int = Field(512, strict=True, ge=1, le=1 << 17)
     region_encoder: RegionEncoderConfig | None = None
@@ -351,8 +349,6 @@ class ModelConfig(Part):
     def _parts_fit(self) -> ModelConfig:
         if self.template not in TEMPLATES:
             raise ValueError(f"unknown template {self.template!r}; known: {', '.join(TEMPLATES)}")
-        if self.seg_in_question and self.seg_state_offset:
-            raise ValueError("seg_in_question needs seg_state_offset 0: a prompt may begin with its [SEG]")
         if self.pixel_encoder.out_channels != self.mask_decoder.dim:
             raise ValueError(
                 f"pixel_encoder.out_channels ({self.pixel_encoder.out_channels}) must equal "

@@ -220,8 +220,11 @@ def test_answers_and_masks_of_all_scenarios(
         assert model.tokenizer.decode(answer.ids) == scenario["prediction"].removesuffix("<|im_end|>")
         # A [SEG] that the limit cuts has no mask in the public code; here the step that makes its state is taken.
         count = scenario["n_masks"]
-        assert len(answer.question_states) == (name == "prompt_seg")
-        states = torch.cat([answer.question_states, answer.seg_states])
+        # A [SEG] of the question has one there as well; here its state is read for whoever asks for it.
+        request = _request(model, scenario)
+        (asked,) = generator.read(request.prefix, request.tokens[None], [request.question])
+        assert len(asked) == (name == "prompt_seg")
+        states = torch.cat([asked, answer.seg_states])
         assert len(states) == count + (name == "trunc")
         if not count:
             continue

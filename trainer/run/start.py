@@ -12,7 +12,7 @@ from accelerate import PartialState
 
 from engine.errors import UsageError
 from engine.model.checkpoint import load
-from engine.model.config import PyramidConfig, TilesConfig
+from engine.model.config import GridConfig, ModelConfig, PyramidConfig, TilesConfig
 from engine.model.mglmm import MGLMM
 from engine.model.pixel_encoder import Pyramid
 from engine.model.presets import PRESETS
@@ -59,19 +59,23 @@ def begin(recipe: Recipe, out: Path) -> Start:
         return _preset(recipe, start.preset, out)
     if start.model is not None:
         checkpoint = load(start.model)
-        if isinstance(checkpoint.config.global_encoder, TilesConfig):
-            raise UsageError(
-                f"{start.model}: models that read tiles (Sa2VA) are not trained yet; they answer, and that is all"
-            )
+        _check_trainable(start.model, checkpoint.config)
         return Start(checkpoint.model, checkpoint.tokenizer, checkpoint.sha256, checkpoint.terms)
     assert start.language_model is not None and start.visual is not None  # StartRecipe has checked it
     files, visual = find_language_model(start.language_model), load(start.visual)
+    _check_trainable(start.visual, visual.config)
     model, tokenizer = with_language_model(visual, files)
     identity = hashlib.sha256(f"{visual.sha256} {files.identity()}".encode()).hexdigest()
     return Start(model, tokenizer, identity, visual.terms)
 
 
+def _check_trainable(name: str, config: ModelConfig) -> None:
+    if isinstance(config.global_encoder, TilesConfig | GridConfig):
+        raise UsageError(f"{name}: models of Sa2VA are not trained yet; they answer, and that is all")
+
+
 def _preset(recipe: Recipe, preset: str, out: Path) -> Start:
+    _check_trainable(preset, PRESETS[preset])
     smaller = None if recipe.start.grown_from is None else load(recipe.start.grown_from)
     if smaller is None:
         with PartialState().main_process_first():
