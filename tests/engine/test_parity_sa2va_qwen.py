@@ -19,6 +19,7 @@ from engine.convert.convert import convert
 from engine.decoding.generator import Generator, whole_pass
 from engine.decoding.row import Generated, Request
 from engine.decoding.sequence import Prefix, PromptWriter
+from engine.doctor import Status, examine
 from engine.images.grids import sides_within
 from engine.images.transforms import Views, make_views
 from engine.masks import rle
@@ -29,6 +30,8 @@ from engine.model.config import GridConfig
 from engine.model.embedding import ImageEmbedding
 from engine.model.grids import GridTower
 from engine.model.llama import logits_of
+from exporters.onnx import export
+from tests.program import run_text
 
 FIXTURE = Path(__file__).parents[3] / "shared" / "parity" / "sa2va" / "qwen3vl"
 pytestmark = pytest.mark.skipif(not FIXTURE.is_dir(), reason="needs ../shared/parity/sa2va")
@@ -256,3 +259,17 @@ def test_a_cached_prefix_keeps_where_its_image_lies(model: Checkpoint, meta: dic
     again = answer(Request(request.prefix, request.tokens, request.question, 12, cached=first.prefix))
     assert again.ids == first.ids
     torch.testing.assert_close(again.seg_states, first.seg_states, atol=1e-4, rtol=1e-4)
+
+
+def test_doctor_finds_it_sound_and_segcap_runs_it(model: Checkpoint, tmp_path: Path) -> None:
+    assert model.folder is not None
+    export(model.folder)
+    report = examine(str(model.folder))
+    assert report.passed, [one for one in report.checks if one.status is Status.FAILED]
+    assert {one.name for one in report.checks if one.status is Status.OK} >= {"template", "positions", "KV cache"}
+    photographs = FIXTURE / "images"
+    words = ("--granularity", "panoptic", "--max-new-tokens", "12")
+    done = run_text("segcap", photographs, "-o", "out", "--model", model.folder, *words, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    images = json.loads((tmp_path / "out" / "segcap.json").read_text(encoding="utf-8"))["images"]
+    assert {image["file_name"] for image in images} == {path.name for path in photographs.iterdir()}
