@@ -7,6 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
+from engine.bench.generous import GenerousLoop
 from engine.doctor.facts import Status
 from engine.doctor.selftest import self_test
 from engine.images.sources import Source
@@ -146,6 +147,19 @@ def test_an_answer_does_not_depend_on_its_batch(small: Checkpoint, photographs: 
             pixels = rle.decode(one.rle)
             assert pixels.shape == (mine.height, mine.width)
             assert (pixels != rle.decode(other.rle)).mean() < 1e-2
+
+
+def test_the_plain_loop_gives_the_same(small: Checkpoint, photographs: list[Source]) -> None:
+    options = Options(batch_size=2, forced=True, seg_every=6, max_new_tokens=24)
+    for mine, source in zip(_records(small, photographs[1:3], 2), photographs[1:3], strict=True):
+        theirs = GenerousLoop(small, options).run(source).record
+        assert [one.answer.raw for one in mine.segcaps] == [one.answer.raw for one in theirs.segcaps]
+        masks = [
+            [rle.decode(mask.rle) for segcap in record.segcaps for mask in segcap.masks] for record in (mine, theirs)
+        ]
+        assert masks[0]
+        for one, other in zip(*masks, strict=True):
+            assert (one != other).mean() < 1e-2
 
 
 def test_cached_steps_say_what_a_pass_over_the_whole_says(small: Checkpoint) -> None:
