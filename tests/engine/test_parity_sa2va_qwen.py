@@ -20,7 +20,8 @@ from engine.convert.convert import convert
 from engine.decoding.generator import Generator, whole_pass
 from engine.decoding.row import Generated, Request
 from engine.decoding.sequence import Prefix, PromptWriter
-from engine.doctor import Status, examine
+from engine.doctor.facts import Status
+from engine.doctor.selftest import self_test
 from engine.images.grids import sides_within
 from engine.images.transforms import Views, make_views
 from engine.masks import rle
@@ -31,7 +32,6 @@ from engine.model.config import GridConfig
 from engine.model.embedding import ImageEmbedding
 from engine.model.grids import GridTower
 from engine.model.llama import logits_of
-from exporters.onnx import export
 from tests.program import run_text
 
 FIXTURE = Path(__file__).parents[3] / "shared" / "parity" / "sa2va" / "qwen3vl"
@@ -282,14 +282,13 @@ def test_a_cached_prefix_keeps_where_its_image_lies(model: Checkpoint, meta: dic
     torch.testing.assert_close(again.seg_states, first.seg_states, atol=1e-4, rtol=1e-4)
 
 
-def test_doctor_finds_it_sound_and_segcap_runs_it(model: Checkpoint, tmp_path: Path) -> None:
-    assert model.folder is not None
-    export(model.folder)
-    report = examine(str(model.folder))
-    assert report.passed, [one for one in report.checks if one.status is Status.FAILED]
-    assert {one.name for one in report.checks if one.status is Status.OK} >= {"template", "positions", "KV cache"}
+def test_it_passes_its_self_test_and_segcap_runs_it(model: Checkpoint, tmp_path: Path) -> None:
+    checks = self_test(model)
+    assert {one.name for one in checks if one.status is Status.OK} >= {"answers", "KV cache", "[SEG] capture"}
+    assert not any(one.status is Status.FAILED for one in checks), checks
     photographs = [FIXTURE / "images" / name for name in ("tall.png", "wide.png")]
-    words = ("--granularity", "panoptic", "--max-new-tokens", "12")
+    words = ("--granularity", "panoptic", "--max-new-tokens", "12", "--decoder", "torch")
+    assert model.folder is not None
     done = run_text("segcap", *photographs, "-o", "out", "--model", model.folder, *words, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     images = json.loads((tmp_path / "out" / "segcap.json").read_text(encoding="utf-8"))["images"]
