@@ -25,6 +25,7 @@ from engine.images.transforms import Views, read_views
 from engine.masks.postprocess import low_res_areas, to_masks
 from engine.model.checkpoint import Checkpoint
 from engine.model.embedding import ImageEmbedding
+from engine.model.llama import logits_of
 from engine.pipeline.answering import Answered, Asked, fine_questions
 from engine.pipeline.pipeline import Options
 from engine.records import PhotoRecord, SegCap
@@ -127,13 +128,13 @@ class PlainLoop(ABC, Generic[_Seen]):
 
     def _ask(self, seen: _Seen, views: Views, asked: Asked) -> tuple[SegCap, Tensor, int]:
         """The answer to a question, its low-res mask logits, and how many tokens it took."""
-        said = self._say(seen, self._writer.question(asked.instruction))
+        said = self._say(seen, views.grid, self._writer.question(asked.instruction))
         answer = parse(self._tokenizer.decode(said.ids))
         low_res = self._masks(self._embedding(seen), said.states)
         masks = to_masks(low_res, views.frame, self._config.pixel_encoder.image_size)
         return Answered(asked, answer, low_res, said.truncated).segcap(masks), low_res, said.tokens
 
-    def _say(self, seen: _Seen, question: Sequence[int]) -> _Said:
+    def _say(self, seen: _Seen, grid: tuple[int, int] | None, question: Sequence[int]) -> _Said:
         """Greedy decoding; each token takes a pass over the whole sequence."""
         eos, offset = self._tokenizer.eos, self._config.seg_state_offset
         room = self._model.language_model.config.max_position_embeddings - len(self._writer.prefix) - len(question)
@@ -145,7 +146,7 @@ class PlainLoop(ABC, Generic[_Seen]):
         states = torch.empty(0)
         while len(ids) < limit and not stopped:
             text = [*question, *ids]
-            states = self._states(seen, text)
+            states = self._states(seen, grid, text)
             logits = self._last_logits(states)
             if self._sampling.forced:
                 logits[eos] = -torch.inf
@@ -158,17 +159,23 @@ class PlainLoop(ABC, Generic[_Seen]):
         if not stopped and offset == 0 and ids[-1] == self._tokenizer.seg:
             # A [SEG] that came last still needs the state that it gives itself.
             text = [*question, *ids]
-            states = self._states(seen, text)
+            states = self._states(seen, grid, text)
         # Photographs may have prefixes of different lengths.
         start = states.shape[1] - len(text) + len(question) + offset
         places = [start + place for place, token in enumerate(ids) if token == self._tokenizer.seg]
         return _Said(tuple(ids), states[0, places], tokens, not stopped)
 
-    def _states(self, seen: _Seen, text: Sequence[int]) -> Tensor:
+    def _states(self, seen: _Seen, grid: tuple[int, int] | None, text: Sequence[int]) -> Tensor:
         """`(1, T, D)`, last-layer states of the prefix and `text`, all of them computed anew."""
         tokens = self._image_tokens(seen)
         ids = torch.tensor([text], device=tokens.device)
-        return whole_pass(self._model.language_model, self._writer.prefix_of(tokens.shape[1]), tokens, ids)
+        prefix = self._writer.prefix_of(tokens.shape[1], grid)
+        normed = self._config.seg_state_normed
+        return whole_pass(self._model.language_model, prefix, tokens, ids, normed=normed)
+
+    def _logits(self, states: Tensor) -> Tensor:
+        """Of some states, as `_states` gives them."""
+        return logits_of(self._model.language_model, states, normed=self._config.seg_state_normed)
 
     def _masks(self, embedding: ImageEmbedding, states: Tensor) -> Tensor:
         """`(N, m, m)`, by the network's own decoder."""

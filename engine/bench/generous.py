@@ -24,5 +24,4 @@ class GenerousLoop(PlainLoop[ImageFeatures]):
         return seen.embedding
 
     def _last_logits(self, states: Tensor) -> Tensor:
-        logits: Tensor = self._model.language_model.lm_head(states[:, -1])
-        return logits[0]
+        return self._logits(states[:, -1])[0]

@@ -40,5 +40,4 @@ class PublicLoop(PlainLoop[_Inputs]):
         return self._model.pixel_encoder(seen.pixels).embedding
 
     def _last_logits(self, states: Tensor) -> Tensor:
-        logits: Tensor = self._model.language_model.lm_head(states)
-        return logits[0, -1]
+        return self._logits(states)[0, -1]

@@ -1,4 +1,4 @@
-"""Sa2VA over InternVL: which key of a release is which tensor of the network, and what its config.json says.
+"""Sa2VA: which key of a release is which tensor of the network, and what the config.json of those over InternVL says.
 
 Source: the public code of Sa2VA (arXiv 2501.04001) and the layouts of its releases.
 """
@@ -11,29 +11,21 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from engine.convert import sa2va_qwen, sam2
 from engine.convert.architecture import options_of
+from engine.convert.sam2 import Shapes, shape_of, table_of
 from engine.convert.tensors import StoredTensor, TensorFiles, tensor_chunks
 from engine.convert.writer import Planned
 from engine.errors import UsageError
-from engine.model.config import MaskDecoderConfig, ModelConfig, Sam2EncoderConfig, TilesConfig
+from engine.model.config import ModelConfig, TilesConfig
 from engine.model.language_config import LanguageConfig
 from engine.model.tokenizers import QwenTokenizer
 from engine.text.prompts import TEMPLATES
 
-ARCHITECTURE = "Sa2VAChatModel"
 _LANGUAGE = {"Qwen2ForCausalLM": "qwen2", "Qwen3ForCausalLM": "qwen3", "LlamaForCausalLM": "llama"}
 """Language models that run as they are stored, by their name in config.json."""
 
-_SAM = "grounding_encoder.sam2_model."
-_TRUNK, _NECK = f"{_SAM}image_encoder.trunk.", f"{_SAM}image_encoder.neck.convs."
-_UNUSED = (
-    "memory_attention.", "memory_encoder.", "obj_ptr_proj.", "obj_ptr_tpos_proj.", "maskmem_tpos_enc", "no_mem_pos_enc",
-    "no_obj_ptr", "no_obj_embed_spatial", "mask_downsample.", "sam_mask_decoder.pred_obj_score_head.",
-)  # fmt: skip
-"""Of SAM 2, what films need, and the object score, which nothing asks for."""
-
 _TOWER = "global_encoder.tower."
-_VISION = "pixel_encoder.vision."
 _RULES: tuple[tuple[str, str], ...] = (
     (r"vision_model\.embeddings\.class_embedding$", f"{_TOWER}embeddings.cls_token"),
     (r"vision_model\.embeddings\.patch_embedding\.", f"{_TOWER}embeddings.patch_embeddings.projection."),
@@ -47,20 +39,8 @@ _RULES: tuple[tuple[str, str], ...] = (
     (r"mlp1\.", "projector."),
     (r"language_model\.", "language_model."),
     (r"text_hidden_fcs\.", "text_hidden_fcs."),
-    (re.escape(_TRUNK) + r"patch_embed\.proj\.", f"{_VISION}backbone.patch_embed.projection."),
-    (re.escape(_TRUNK) + r"blocks\.(\d+)\.norm([12])\.", rf"{_VISION}backbone.blocks.\1.layer_norm\2."),
-    (re.escape(_TRUNK) + r"blocks\.(\d+)\.mlp\.layers\.0\.", rf"{_VISION}backbone.blocks.\1.mlp.proj_in."),
-    (re.escape(_TRUNK) + r"blocks\.(\d+)\.mlp\.layers\.1\.", rf"{_VISION}backbone.blocks.\1.mlp.proj_out."),
-    (re.escape(_TRUNK), f"{_VISION}backbone."),
-    (re.escape(_NECK) + r"(\d+)\.conv\.", rf"{_VISION}neck.convs.\1."),
-    (re.escape(_SAM) + r"no_mem_embed$", "pixel_encoder.no_memory"),
-    (re.escape(_SAM) + r"sam_mask_decoder\.conv_s([01])\.", r"pixel_encoder.conv_s\1."),
-    (re.escape(_SAM) + r"sam_mask_decoder\.transformer\.layers\.(\d+)\.mlp\.layers\.0\.",
-     r"mask_head.mask_decoder.transformer.layers.\1.mlp.lin1."),
-    (re.escape(_SAM) + r"sam_mask_decoder\.transformer\.layers\.(\d+)\.mlp\.layers\.1\.",
-     r"mask_head.mask_decoder.transformer.layers.\1.mlp.lin2."),
-    (re.escape(_SAM) + r"sam_mask_decoder\.", "mask_head.mask_decoder."),
-    (re.escape(_SAM) + r"sam_prompt_encoder\.", "mask_head.prompt_encoder."),
+    *sa2va_qwen.RULES,
+    *sam2.RULES,
 )  # fmt: skip
 """Patterns of keys and the names that they become; the first that fits counts."""
 
@@ -86,10 +66,10 @@ def is_one(where: Path, config: Mapping[str, Any]) -> bool:
         UsageError: if it is one of a Sa2VA that can't be run.
     """
     named = [str(name) for name in config.get("architectures") or ()]
-    other = [name for name in named if name.startswith("Sa2VA") and name != ARCHITECTURE]
+    other = [name for name in named if name.startswith("Sa2VA") and name not in _CONFIGS]
     if other:
-        raise UsageError(f"{where}: {other[0]} can't be run yet; of Sa2VA those over InternVL can ({ARCHITECTURE})")
-    return ARCHITECTURE in named
+        raise UsageError(f"{where}: {other[0]} can't be run yet; of Sa2VA these can: {', '.join(_CONFIGS)}")
+    return any(name in _CONFIGS for name in named)
 
 
 def plan(files: TensorFiles) -> tuple[list[Planned], dict[str, list[str]]]:
@@ -103,7 +83,7 @@ def plan(files: TensorFiles) -> tuple[list[Planned], dict[str, list[str]]]:
     for key, tensor in files.tensors.items():
         if not tensor.dtype.is_floating_point or tensor.dtype.itemsize == 1:
             raise UsageError(f"{tensor.file}: {key} is {tensor.dtype}: quantised weights are not converted")
-        if key.startswith(tuple(_SAM + part for part in _UNUSED)):
+        if key.startswith(sam2.UNUSED):
             ignored.setdefault("only films need it", []).append(key)
         elif found := _QKV.match(key):
             planned += _thirds(files, tensor, found)
@@ -119,6 +99,11 @@ def config_of(where: Path, config: Mapping[str, Any], tensors: Iterable[Planned]
         UsageError: if config.json lacks something, contradicts the shapes, or names parts that can't be run.
     """
     shapes = {tensor.name: tensor.shape for tensor in tensors}
+    (make,) = (_CONFIGS[named] for named in config["architectures"] if named in _CONFIGS)
+    return make(where, config, shapes, name)
+
+
+def _over_internvl(where: Path, config: Mapping[str, Any], shapes: Shapes, name: str) -> ModelConfig:
     template = str(config.get("template", "")).replace("-", "_")
     if template not in TEMPLATES:
         raise UsageError(f"{where}: its template is {template or 'missing'}; known: {', '.join(TEMPLATES)}")
@@ -129,8 +114,8 @@ def config_of(where: Path, config: Mapping[str, Any], tensors: Iterable[Planned]
         global_encoder=_tiles(where, config),
         projector="norm_mlp2x_gelu",
         language=_language(where, config, shapes),
-        pixel_encoder=_encoder(where, shapes),
-        mask_decoder=_decoder(where, shapes),
+        pixel_encoder=sam2.pixel_encoder(where, shapes),
+        mask_decoder=sam2.mask_decoder(where, shapes),
         seg_state_offset=0,
         template=template,
         max_new_tokens=2048,
@@ -181,7 +166,7 @@ def _thirds(files: TensorFiles, tensor: StoredTensor, found: re.Match[str]) -> I
 
 
 def _tiles(where: Path, config: Mapping[str, Any]) -> TilesConfig:
-    vision = _table(where, config, "vision_config")
+    vision = table_of(where, config, "vision_config")
     side = config.get("force_image_size") or vision.get("image_size")
     return TilesConfig(
         image_size=side,
@@ -197,53 +182,17 @@ def _tiles(where: Path, config: Mapping[str, Any]) -> TilesConfig:
     )
 
 
-def _language(where: Path, config: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]]) -> LanguageConfig:
-    inner = _table(where, config, "llm_config")
+def _language(where: Path, config: Mapping[str, Any], shapes: Shapes) -> LanguageConfig:
+    inner = table_of(where, config, "llm_config")
     (named,) = inner.get("architectures") or [""]
     if named not in _LANGUAGE:
         raise UsageError(f"{where}: its language model is {named or 'not named'}; known: {', '.join(_LANGUAGE)}")
-    rows = _shape(where, shapes, "language_model.model.embed_tokens.weight")[0]
+    rows = shape_of(where, shapes, "language_model.model.embed_tokens.weight")[0]
     return LanguageConfig(model_type=_LANGUAGE[named], options=options_of(where, inner, rows))
 
 
-def _encoder(where: Path, shapes: Mapping[str, tuple[int, ...]]) -> Sam2EncoderConfig:
-    """Widths are read off the tensors; windows, heads and the blocks that see the whole are those of Hiera-L."""
-    widths: list[int] = []
-    while (name := f"{_VISION}backbone.blocks.{len(widths)}.mlp.proj_out.bias") in shapes:
-        widths += [shapes[name][0]]
-    dims = tuple(dict.fromkeys(widths))
-    standard = Sam2EncoderConfig()
-    blocks = tuple(widths.count(dim) for dim in dims)
-    if blocks != standard.blocks:
-        raise UsageError(f"{where}: its SAM 2 has {blocks or 'no'} blocks, that of Sa2VA has {standard.blocks}")
-    return Sam2EncoderConfig(
-        dims=dims,
-        background=_shape(where, shapes, f"{_VISION}backbone.pos_embed")[-1],
-        out_channels=_shape(where, shapes, f"{_VISION}neck.convs.0.weight")[0],
-    )
-
-
-def _decoder(where: Path, shapes: Mapping[str, tuple[int, ...]]) -> MaskDecoderConfig:
-    tokens, dim = _shape(where, shapes, "mask_head.mask_decoder.mask_tokens.weight")
-    return MaskDecoderConfig(
-        dim=dim,
-        mlp_dim=_shape(where, shapes, "mask_head.mask_decoder.transformer.layers.0.mlp.lin1.weight")[0],
-        num_multimask_outputs=tokens - 1,
-        high_res=True,
-        padding_prompts=2,
-        object_score=True,
-        best="predicted_iou",
-    )
-
-
-def _table(where: Path, config: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    found = config.get(key)
-    if not isinstance(found, dict):
-        raise UsageError(f"{where}: config.json lacks {key}")
-    return found
-
-
-def _shape(where: Path, shapes: Mapping[str, tuple[int, ...]], name: str) -> tuple[int, ...]:
-    if name not in shapes:
-        raise UsageError(f"{where}: what becomes {name} is missing")
-    return shapes[name]
+_CONFIGS: Mapping[str, Callable[[Path, Mapping[str, Any], Shapes, str], ModelConfig]] = {
+    "Sa2VAChatModel": _over_internvl,
+    "Sa2VAChatModelQwen": sa2va_qwen.config_of,
+}
+"""What reads a config.json, by the architecture that it names."""

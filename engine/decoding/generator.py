@@ -18,10 +18,10 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from engine.decoding.row import Generated, Request, Row, Sampling
-from engine.decoding.sequence import Prefix, embed_text
+from engine.decoding.sequence import Prefix, as_wide, embed_text
 from engine.decoding.step import DecodeStep, PlainStep, RecordedStep
 from engine.errors import UsageError
-from engine.model.llama import SlotCache, check_supported, forward
+from engine.model.llama import SlotCache, check_supported, forward, logits_of
 from engine.model.mglmm import MGLMM
 from engine.model.tokenizers import TextTokenizer
 from engine.timing import Stages
@@ -68,6 +68,7 @@ class Generator:
         self._stages = stages or Stages()
         # 0 keeps the state that the [SEG] token itself gives, one step after it was chosen.
         self._delay = 1 + model.config.seg_state_offset
+        self._normed = model.config.seg_state_normed
         self._recorded, self._stop = recorded, stop
         self.alone = threading.Lock()
         self._started = 0
@@ -89,9 +90,9 @@ class Generator:
         self._cache = SlotCache(self._language, slots)
         self._rows: list[Row | None] = [None] * slots
         self._step: DecodeStep = (
-            RecordedStep(self._language, self._cache, slots, self.alone)
+            RecordedStep(self._language, self._cache, slots, self.alone, normed=self._normed)
             if self._recorded
-            else PlainStep(self._language, self._cache)
+            else PlainStep(self._language, self._cache, normed=self._normed)
         )
 
     def clear(self) -> None:
@@ -109,8 +110,9 @@ class Generator:
             UsageError: if a question leaves no room for an answer.
         """
         slots = [slot for slot, row in enumerate(self._rows) if row is None][: len(requests)]
+        width = self._language.config.hidden_size
         new = [
-            Row(name, request, self._limit(request), self._tokenizer, self._delay, self._sampling, self._stop)
+            Row(name, request, self._limit(request), width, self._tokenizer, self._delay, self._sampling, self._stop)
             for name, request in enumerate(requests, start=self._started)
         ]
         self._started += len(new)
@@ -139,7 +141,11 @@ class Generator:
         rows = [row for row in self._rows if row is not None]
         if rows:
             with self._stages.measure("decode_tokens", len(rows)):
-                states, logits = self._step([row.last for row in rows], [row.length - 1 for row in rows])
+                states, logits = self._step(
+                    [row.last for row in rows],
+                    [row.length - 1 for row in rows],
+                    [row.request.prefix.shift for row in rows],
+                )
                 self._take(rows, states, logits)
         return finished + self._collect()
 
@@ -187,7 +193,7 @@ class Generator:
         # Padding stands on the right here: nothing in front of it can see it.
         padded = [[*text, *[self._tokenizer.pad] * (longest - len(text))] for text in texts]
         ids = torch.tensor(padded, dtype=torch.long, device=tokens.device).reshape(len(texts), longest)
-        states = whole_pass(self._language, prefix, tokens, ids)
+        states = whole_pass(self._language, prefix, tokens, ids, normed=self._normed)
         offset = len(prefix) + self._model.config.seg_state_offset
         return [
             row[[offset + place for place, token in enumerate(text) if token == self._tokenizer.seg]]
@@ -214,17 +220,25 @@ class Generator:
                 self._table, request.question, request.regions, self._tokenizer.region, like=request.tokens
             )
             if request.cached is None:
-                text = torch.cat([request.prefix.embed(self._table, request.tokens[None])[0], text])
+                read = request.prefix.embed(self._table, request.tokens[None])[0]
+                text = torch.cat([read, as_wide(text, read)])
             else:
                 self._cache.put(slot, request.cached)
             texts.append(text)
         start = 0 if group[0][1].request.cached is None else len(group[0][1].request.prefix)
         lengths = torch.tensor([len(text) for text in texts], device=slots.device)
         embedded = torch.nn.utils.rnn.pad_sequence(texts, batch_first=True)
-        positions = start + torch.arange(embedded.shape[1], device=slots.device).expand(len(group), -1)
-        states = forward(self._language, self._cache, slots, embedded, positions, start + embedded.shape[1])
+        stop = start + embedded.shape[1]
+        positions = torch.arange(start, stop, device=slots.device).expand(len(group), -1)
+        rotary = None
+        if any(row.request.prefix.grid for _, row in group):
+            each = [row.request.prefix.positions(start, stop) for _, row in group]
+            rotary = torch.stack(each, dim=1).to(slots.device)
+        states = forward(
+            self._language, self._cache, slots, embedded, positions, stop, rotary=rotary, normed=self._normed
+        )
         last = states[torch.arange(len(group), device=slots.device), lengths - 1]
-        self._take([row for _, row in group], last, self._language.lm_head(last))
+        self._take([row for _, row in group], last, logits_of(self._language, last, normed=self._normed))
 
     def _take(self, rows: Sequence[Row], states: Tensor, logits: Tensor) -> None:
         """Choose the next token of each row from its last state `(B, D)` and logits `(B, V)`."""
@@ -265,19 +279,37 @@ class Generator:
                 self._rows[target], self._rows[source] = row, None
 
 
-def whole_pass(language: PreTrainedModel, prefix: Prefix, tokens: Tensor, ids: Tensor) -> Tensor:
+def whole_pass(
+    language: PreTrainedModel, prefix: Prefix, tokens: Tensor, ids: Tensor, *, normed: bool = True
+) -> Tensor:
     """States of prefix and text in one pass, without a cache.
 
     Args:
         language: the causal LM.
         prefix: the prompt prefix of the model.
-        tokens: `(B, P, D)` image tokens.
+        tokens: `(B, P, D)` image tokens, or `(B, P, (1 + K) * D)` with their deep features.
         ids: `(B, T)` behind the prefix.
+        normed: whether the final norm is taken.
 
     Returns:
-        `(B, len(prefix) + T, D)`, after the final norm.
+        `(B, len(prefix) + T, D)`, of the last layer.
     """
     table = language.get_input_embeddings()
-    embedded = torch.cat([prefix.embed(table, tokens), table(ids).to(tokens.dtype)], dim=1)
-    states: Tensor = language.model(inputs_embeds=embedded, use_cache=False).last_hidden_state
-    return states
+    text = table(ids).to(tokens.dtype)
+    embedded = torch.cat([prefix.embed(table, tokens), as_wide(text, tokens)], dim=1)
+    inputs, *deep = embedded.split(text.shape[-1], dim=-1)
+    where: dict[str, Any] = {}
+    if prefix.grid is not None:
+        positions = prefix.positions(0, inputs.shape[1])[:, None].expand(-1, len(ids), -1)
+        where["position_ids"] = positions.to(tokens.device)
+    if deep:
+        # Everywhere: those of text are zeros.
+        where["visual_pos_masks"] = torch.ones(inputs.shape[:2], dtype=torch.bool, device=tokens.device)
+        where["deepstack_visual_embeds"] = [features.flatten(0, 1) for features in deep]
+    entered: list[Tensor] = []
+    hook = language.model.norm.register_forward_pre_hook(lambda _, given: entered.append(given[0]))
+    try:
+        states: Tensor = language.model(inputs_embeds=inputs, use_cache=False, **where).last_hidden_state
+    finally:
+        hook.remove()
+    return states if normed else entered[0]

@@ -49,7 +49,7 @@ class Request:
 
     Attributes:
         prefix: the prompt prefix of the model.
-        tokens: `(P, D)`, the image tokens of its photograph.
+        tokens: `(P, D)`, the image tokens of its photograph, or `(P, (1 + K) * D)` with their `K` deep features.
         question: ids behind the prefix.
         limit: most new tokens; cut so that prompt and answer fit the model's positions.
         regions: `(R, D)`, the vectors of its region tokens, or None.
@@ -95,6 +95,7 @@ class Row:
     name: int
     request: Request
     limit: int
+    width: int
     tokenizer: TextTokenizer
     delay: int
     sampling: Sampling
@@ -154,6 +155,5 @@ class Row:
 
     def result(self, prefix: PrefixCache | None) -> Generated:
         """The finished answer."""
-        tokens = self.request.tokens
-        states = torch.stack(self._states) if self._states else tokens.new_zeros(0, tokens.shape[-1])
+        states = torch.stack(self._states) if self._states else self.request.tokens.new_zeros(0, self.width)
         return Generated(tuple(self.ids), states, not self._stopped, tuple(self.probabilities), prefix)

@@ -5,7 +5,13 @@ A prompt is a prefix, the same for every question about a photograph, and the co
     prefix       = <s>, text before the image, P image tokens, text after the image
     conversation = the rest of the chat template: the turns so far, up to where the next answer begins
 
-Legend: `B` rows, `P` image tokens, `D` hidden size, `R` regions of a question.
+Some language models ask where an image token lies in the photograph. Their positions have three axes: text counts on
+in all of them, image tokens stand still in the first and have their row and column in the others, and the text behind
+goes on where the longer side of the photograph ends. So what is behind the image stands earlier than its place says.
+
+Legend: `B` rows, `P` image tokens, `D` hidden size, `K` deep features of an image token, `R` regions of a question.
+
+Source: for the three axes, Qwen2-VL (arXiv 2409.12191), section 2.1.
 """
 
 from __future__ import annotations
@@ -14,6 +20,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engine.errors import UsageError
@@ -32,20 +39,47 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Prefix:
-    """Ids before and after the image tokens."""
+    """Ids before and after the image tokens.
+
+    Attributes:
+        before, after: the ids.
+        image_tokens: how many there are between.
+        grid: their rows and columns, for a language model that asks where they lie; None for any other.
+    """
 
     before: tuple[int, ...]
     after: tuple[int, ...]
     image_tokens: int
+    grid: tuple[int, int] | None = None
 
     def __len__(self) -> int:
         return len(self.before) + self.image_tokens + len(self.after)
 
+    @property
+    def shift(self) -> int:
+        """How much is added to the place of what stands behind the image to get its position."""
+        return 0 if self.grid is None else max(self.grid) - self.image_tokens
+
+    def positions(self, start: int, stop: int) -> Tensor:
+        """The positions of some places, in the prefix and behind it: `(3, stop - start)` int64."""
+        places = torch.arange(start, stop).expand(3, -1)
+        if self.grid is None:
+            return places
+        begin = len(self.before)
+        cells = torch.arange(self.image_tokens)
+        lying = torch.stack([torch.zeros_like(cells), cells // self.grid[1], cells % self.grid[1]]) + begin
+        places = torch.arange(stop).expand(3, -1)
+        whole = [places[:, :begin], lying, places[:, begin + self.image_tokens :] + self.shift]
+        return torch.cat(whole, dim=1)[:, start:stop]
+
     def embed(self, table: nn.Module, tokens: Tensor) -> Tensor:
-        """Input embeddings of the prefix for the image tokens `(B, P, D)`: `(B, len(self), D)`."""
+        """Input embeddings of the prefix for the image tokens `(B, P, D)`: `(B, len(self), D)`.
+
+        With deep features both are `(1 + K) * D` wide; those of text are zeros.
+        """
         rows = tokens.shape[0]
         text = torch.tensor([*self.before, *self.after], dtype=torch.long, device=tokens.device)
-        embedded = table(text).to(tokens.dtype).expand(rows, -1, -1)
+        embedded = as_wide(table(text).to(tokens.dtype), tokens).expand(rows, -1, -1)
         cut = len(self.before)
         return torch.cat([embedded[:, :cut], tokens, embedded[:, cut:]], dim=1)
 
@@ -80,9 +114,9 @@ class PromptWriter:
             image_tokens=config.global_encoder.tokens,
         )
 
-    def prefix_of(self, image_tokens: int) -> Prefix:
-        """The prefix of a photograph that has so many image tokens."""
-        return replace(self.prefix, image_tokens=image_tokens)
+    def prefix_of(self, image_tokens: int, grid: tuple[int, int] | None = None) -> Prefix:
+        """The prefix of a photograph that has so many image tokens, in so many rows and columns where that counts."""
+        return replace(self.prefix, image_tokens=image_tokens, grid=grid)
 
     def question(self, text: str, history: Sequence[Turn] = ()) -> list[int]:
         """Ids of a question behind the prefix, and of the turns before it."""
@@ -120,6 +154,11 @@ class PromptWriter:
 
 def _parts(turns: Sequence[Turn]) -> list[str]:
     return [part for turn in turns for part in (turn.question, turn.answer)]
+
+
+def as_wide(embedded: Tensor, tokens: Tensor) -> Tensor:
+    """Embeddings of text `(..., D)`, with zeros behind them up to the width of image tokens that have deep features."""
+    return F.pad(embedded, (0, tokens.shape[-1] - embedded.shape[-1]))
 
 
 def embed_text(

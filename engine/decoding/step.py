@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from engine.model.llama import SlotCache, forward
+from engine.model.llama import SlotCache, forward, logits_of
 
 _READ = 128
 """The cache is read up to a multiple of so many tokens."""
@@ -31,23 +31,41 @@ _LOOKING = ("dynamic", "longrope")
 class DecodeStep(Protocol):
     """Reads the last token of the rows in the first `B` slots."""
 
-    def __call__(self, ids: Sequence[int], positions: Sequence[int]) -> tuple[Tensor, Tensor]:
-        """`B` tokens at their positions to states `(B, D)` and logits `(B, V)`; valid until the next call."""
+    def __call__(
+        self, ids: Sequence[int], positions: Sequence[int], shifts: Sequence[int] | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """`B` tokens to states `(B, D)` and logits `(B, V)`; valid until the next call.
+
+        Args:
+            ids: of the tokens.
+            positions: of each in its slot.
+            shifts: what is added to that for its rotary position; None: nothing.
+        """
         ...
 
 
 class PlainStep:
-    """Runs the layers on just what is there."""
+    """Runs the layers on just what is there.
 
-    def __init__(self, language: PreTrainedModel, cache: SlotCache) -> None:
-        self._language, self._cache = language, cache
+    Args:
+        language: the causal LM.
+        cache: its first slots are those of the rows.
+        normed: whether states are those behind the final norm.
+    """
+
+    def __init__(self, language: PreTrainedModel, cache: SlotCache, *, normed: bool = True) -> None:
+        self._language, self._cache, self._normed = language, cache, normed
         self._table: Any = language.get_input_embeddings()
 
-    def __call__(self, ids: Sequence[int], positions: Sequence[int]) -> tuple[Tensor, Tensor]:
+    def __call__(
+        self, ids: Sequence[int], positions: Sequence[int], shifts: Sequence[int] | None = None
+    ) -> tuple[Tensor, Tensor]:
         """See `DecodeStep`."""
         device = self._table.weight.device
-        place = torch.tensor(positions, device=device)[:, None]
-        return _step(self._language, self._cache, torch.tensor(ids, device=device)[:, None], place, max(positions) + 1)
+        tokens, places, turns = (
+            torch.tensor(numbers, device=device)[:, None] for numbers in (ids, positions, _turns(positions, shifts))
+        )
+        return _step(self._language, self._cache, tokens, places, turns, max(positions) + 1, self._normed)
 
 
 def is_recordable(language: PreTrainedModel) -> bool:
@@ -74,22 +92,32 @@ class RecordedStep:
         cache: of `slots` slots; rows that are filled up write to its free slots, where nothing counts.
         slots: most rows.
         alone: is held while a step is recorded: no other thread may use the device then.
+        normed: whether states are those behind the final norm.
     """
 
     def __init__(
-        self, language: PreTrainedModel, cache: SlotCache, slots: int, alone: AbstractContextManager[object]
+        self,
+        language: PreTrainedModel,
+        cache: SlotCache,
+        slots: int,
+        alone: AbstractContextManager[object],
+        *,
+        normed: bool = True,
     ) -> None:
-        self._language, self._cache, self._slots = language, cache, slots
+        self._language, self._cache, self._slots, self._normed = language, cache, slots, normed
         table: Any = language.get_input_embeddings()
         self._device: torch.device = table.weight.device
         self._ids = torch.zeros(slots, 1, dtype=torch.long, device=self._device)
         self._positions = torch.zeros_like(self._ids)
+        self._turns = torch.zeros_like(self._ids)
         self._recordings: dict[tuple[int, int], _Recording] = {}
         self._growth = cache.growth
         self._recorder = _Recorder(self._device) if self._device.type == "cuda" else None
         self._alone = alone
 
-    def __call__(self, ids: Sequence[int], positions: Sequence[int]) -> tuple[Tensor, Tensor]:
+    def __call__(
+        self, ids: Sequence[int], positions: Sequence[int], shifts: Sequence[int] | None = None
+    ) -> tuple[Tensor, Tensor]:
         """See `DecodeStep`."""
         if self._growth != self._cache.growth:
             # The cache has moved, and recordings know its old address.
@@ -102,6 +130,7 @@ class RecordedStep:
         spare = [0] * (rows - len(ids))
         self._ids[:rows].copy_(torch.tensor([*ids, *spare])[:, None])
         self._positions[:rows].copy_(torch.tensor([*positions, *spare])[:, None])
+        self._turns[:rows].copy_(torch.tensor([*_turns(positions, shifts), *spare])[:, None])
         if (rows, seen) not in self._recordings:
             with self._alone:
                 self._recordings[rows, seen] = self._record(rows, seen)
@@ -111,7 +140,8 @@ class RecordedStep:
 
     def _record(self, rows: int, seen: int) -> _Recording:
         def run() -> tuple[Tensor, Tensor]:
-            return _step(self._language, self._cache, self._ids[:rows], self._positions[:rows], seen)
+            ids, positions, turns = self._ids[:rows], self._positions[:rows], self._turns[:rows]
+            return _step(self._language, self._cache, ids, positions, turns, seen, self._normed)
 
         if self._recorder is not None:
             return self._recorder.record(run)
@@ -160,10 +190,22 @@ class _Recorder:
         return _Recording(graph.replay, states, logits)
 
 
+def _turns(positions: Sequence[int], shifts: Sequence[int] | None) -> Sequence[int]:
+    """Rotary positions."""
+    return positions if shifts is None else [place + shift for place, shift in zip(positions, shifts, strict=True)]
+
+
 def _step(
-    language: PreTrainedModel, cache: SlotCache, ids: Tensor, positions: Tensor, seen: int
+    language: PreTrainedModel,
+    cache: SlotCache,
+    ids: Tensor,
+    positions: Tensor,
+    turns: Tensor,
+    seen: int,
+    normed: bool,
 ) -> tuple[Tensor, Tensor]:
-    """Ids and positions `(B, 1)`; the cache is read up to `seen`."""
+    """Ids, positions and rotary positions `(B, 1)`; the cache is read up to `seen`."""
     embedded = language.get_input_embeddings()(ids)
-    states = forward(language, cache, slice(0, len(ids)), embedded, positions, seen)[:, -1]
-    return states, language.lm_head(states)
+    rows = slice(0, len(ids))
+    states = forward(language, cache, rows, embedded, positions, seen, rotary=turns, normed=normed)[:, -1]
+    return states, logits_of(language, states, normed=normed)

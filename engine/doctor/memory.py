@@ -10,6 +10,7 @@ Legend: `B` images, `L` length of the prompt.
 
 from __future__ import annotations
 
+import math
 import weakref
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -23,7 +24,7 @@ from engine.doctor.facts import Memory
 from engine.masks import decoder
 from engine.model import pixel_encoder
 from engine.model.checkpoint import own_state
-from engine.model.config import ClipConfig, TilesConfig
+from engine.model.config import ClipConfig, GridConfig, TilesConfig
 from engine.model.embedding import ImageEmbedding
 from engine.model.mglmm import MGLMM
 from engine.model.precision import FULL, Precision, stored_as
@@ -114,6 +115,9 @@ def _calls(network: MGLMM, prompt: int, dtype: torch.dtype, batch: int) -> Itera
     elif isinstance(encoder, TilesConfig):
         tiles = encoder.tokens // encoder.tokens_per_tile
         view = pixels.new_empty(batch, tiles, 3, encoder.image_size, encoder.image_size)
+    elif isinstance(encoder, GridConfig):
+        square = math.isqrt(encoder.tokens) * encoder.cell
+        view = pixels.new_empty(batch, 3, square, square)
     embedded = pixels.new_empty(batch, prompt, language.config.hidden_size)
     # Of four dimensions, so that transformers takes it as it is and does not look at its numbers.
     mask = torch.ones(batch, 1, prompt, prompt, dtype=torch.bool, device="meta")

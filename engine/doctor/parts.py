@@ -9,6 +9,7 @@ from accelerate import init_empty_weights
 from engine.doctor.facts import Part
 from engine.model.config import (
     ClipConfig,
+    GridConfig,
     ModelConfig,
     PyramidConfig,
     PyramidTokensConfig,
@@ -81,8 +82,11 @@ def _pixel_kind(config: SamEncoderConfig | Sam2EncoderConfig | PyramidConfig) ->
     return f"{config.kind}, {what}, {config.image_size} px"
 
 
-def _global_kind(config: ClipConfig | PyramidTokensConfig | TilesConfig) -> str:
+def _global_kind(config: ClipConfig | PyramidTokensConfig | TilesConfig | GridConfig) -> str:
     if isinstance(config, PyramidTokensConfig):
         return f"{config.kind}, {config.tokens} tokens"
+    what = f"{config.kind}, {config.num_hidden_layers} x {config.hidden_size}"
+    if isinstance(config, GridConfig):
+        return f"{what}, up to {config.tokens} tokens"
     tokens = f"up to {config.tokens}" if isinstance(config, TilesConfig) else str(config.tokens)
-    return f"{config.kind}, {config.num_hidden_layers} x {config.hidden_size}, {config.image_size} px, {tokens} tokens"
+    return f"{what}, {config.image_size} px, {tokens} tokens"

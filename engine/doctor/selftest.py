@@ -90,7 +90,7 @@ class _Run:
         features = self._model.encode_images(self._views.pixels[None].to(device, dtype), clip)
         assert features.embedding is not None  # the pixel view was given
         self._tokens, self._embedding = features.tokens, features.embedding
-        self._prefix = self._writer.prefix_of(self._tokens.shape[1])
+        self._prefix = self._writer.prefix_of(self._tokens.shape[1], self._views.grid)
         limit = min(_NEW_TOKENS, self._checkpoint.config.max_new_tokens)
         both = self._tokens.expand(len(self._questions), -1, -1)
         generated = self._generator.generate(self._prefix, both, self._questions, limit)

@@ -20,13 +20,16 @@ from PIL import Image
 from torch import Tensor
 
 from engine.images.decode import MAX_PIXELS, Photograph, decode_at_least
+from engine.images.grids import grid_view
 from engine.images.normalise import normalise
 from engine.images.tiling import tiles_of
 from engine.model.config import (
     ClipConfig,
     Fit,
+    GridConfig,
     ModelConfig,
     PyramidConfig,
+    PyramidTokensConfig,
     Sam2EncoderConfig,
     SamEncoderConfig,
     TilesConfig,
@@ -69,13 +72,16 @@ class Views:
 
     Attributes:
         pixels: `(3, S, S)` float32, the pixel view.
-        clip: `(3, s, s)` float32, the global view, or `(T, 3, s, s)`, its tiles; None where one view serves both.
+        clip: `(3, s, s)` float32, the global view, or `(T, 3, s, s)`, its tiles, or `(3, h, w)`, its grid; None where
+            one view serves both.
         frame: where the photograph lies in the pixel view.
+        grid: rows and columns of the image tokens, for a language model that asks where they lie.
     """
 
     pixels: Tensor
     clip: Tensor | None
     frame: Frame
+    grid: tuple[int, int] | None = None
 
 
 def make_views(image: np.ndarray, config: ModelConfig) -> Views:
@@ -105,8 +111,12 @@ def read_views(path: str | os.PathLike[str], config: ModelConfig, *, max_pixels:
     clip = config.global_encoder
     if isinstance(clip, TilesConfig):
         longest = max(longest, math.ceil(_MARGIN * clip.image_size * clip.most_tiles))
-    squashed = config.pixel_encoder.image_size if config.pixel_encoder.fit == "squash" else 1
-    shortest = math.ceil(_MARGIN * max(clip.image_size if isinstance(clip, ClipConfig) else 1, squashed))
+    shortest = config.pixel_encoder.image_size if config.pixel_encoder.fit == "squash" else 1
+    if isinstance(clip, ClipConfig):
+        shortest = max(shortest, clip.image_size)
+    elif isinstance(clip, GridConfig):
+        shortest = max(shortest, math.isqrt(clip.most_pixels))  # of a square; others are larger one way only
+    shortest = math.ceil(_MARGIN * shortest)
     return _views(decode_at_least(path, longest=longest, shortest=shortest, max_pixels=max_pixels), config)
 
 
@@ -136,14 +146,17 @@ def _views(photograph: Photograph, config: ModelConfig) -> Views:
     # Each as the model was trained.
     how = Image.Resampling.BICUBIC if pixel.fit == "squash" else Image.Resampling.BILINEAR
     pixels = pixel_view(np.asarray(photograph.image.resize(size, how, photograph.box)), pixel)
-    return Views(pixels, _global_view(photograph, config), frame)
-
-
-def _global_view(photograph: Photograph, config: ModelConfig) -> Tensor | None:
     encoder = config.global_encoder
-    if isinstance(encoder, TilesConfig):
-        return tiles_of(photograph, encoder)
-    return _clip_view(photograph, encoder) if isinstance(encoder, ClipConfig) else None
+    if isinstance(encoder, GridConfig):
+        view = grid_view(photograph, encoder)
+        return Views(pixels, view, frame, (view.shape[1] // encoder.cell, view.shape[2] // encoder.cell))
+    return Views(pixels, _global_view(photograph, encoder), frame)
+
+
+def _global_view(photograph: Photograph, config: ClipConfig | TilesConfig | PyramidTokensConfig) -> Tensor | None:
+    if isinstance(config, TilesConfig):
+        return tiles_of(photograph, config)
+    return _clip_view(photograph, config) if isinstance(config, ClipConfig) else None
 
 
 def _clip_view(photograph: Photograph, config: ClipConfig) -> Tensor:

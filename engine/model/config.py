@@ -13,20 +13,17 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PositiveFloat, model_validator
 
-from engine.model.config_part import Activation, Heads, Layers, Part, Width
+from engine.model.config_part import MOST_TOKENS, Activation, Factor, Heads, Layers, Part, Pixels, Width, check_heads
+from engine.model.grid_config import GridConfig
 from engine.model.language_config import LanguageConfig
 from engine.text.prompts import TEMPLATES
 
-Pixels = Annotated[int, Field(strict=True, ge=1, le=8192)]
-"""Side of a view or of a part of it."""
-Factor = Annotated[int, Field(strict=True, ge=1, le=8)]
 Triple = tuple[PositiveFloat, PositiveFloat, PositiveFloat]
 Fit = Literal["pad", "squash"]
 """A photograph's sides keep their proportion, and zeros fill the square; or both become the square's."""
 
-ProjectorKind = Literal["linear", "mlp2x_gelu", "norm_mlp2x_gelu"]
-
-_MOST_TOKENS = 1 << 16  # cells of a grid that attention goes over
+ProjectorKind = Literal["none", "linear", "mlp2x_gelu", "norm_mlp2x_gelu"]
+"""With "none", the global encoder gives tokens of the language model's width itself."""
 
 
 class ClipConfig(Part):
@@ -46,7 +43,7 @@ class ClipConfig(Part):
     @model_validator(mode="after")
     def _sizes_fit(self) -> ClipConfig:
         _check_grid(self.image_size, self.patch_size)
-        _check_heads("hidden_size", self.hidden_size, "num_attention_heads", self.num_attention_heads)
+        check_heads("hidden_size", self.hidden_size, "num_attention_heads", self.num_attention_heads)
         if not -self.num_hidden_layers - 1 <= self.select_layer <= self.num_hidden_layers:
             raise ValueError(f"select_layer {self.select_layer} is not of a tower of {self.num_hidden_layers} layers")
         return self
@@ -112,7 +109,7 @@ class TilesConfig(Part):
     @model_validator(mode="after")
     def _sizes_fit(self) -> TilesConfig:
         _check_grid(self.image_size, self.patch_size)
-        _check_heads("hidden_size", self.hidden_size, "num_attention_heads", self.num_attention_heads)
+        check_heads("hidden_size", self.hidden_size, "num_attention_heads", self.num_attention_heads)
         if self.image_size % (2 * self.patch_size):
             raise ValueError(f"image_size {self.image_size} must be a multiple of two patches of {self.patch_size}")
         return self
@@ -186,7 +183,7 @@ class SamEncoderConfig(Part):
     @model_validator(mode="after")
     def _sizes_fit(self) -> SamEncoderConfig:
         _check_grid(self.image_size, self.patch_size)
-        _check_heads("embed_dim", self.embed_dim, "num_heads", self.num_heads)
+        check_heads("embed_dim", self.embed_dim, "num_heads", self.num_heads)
         if not all(0 <= index < self.depth for index in self.global_attn_indexes):
             raise ValueError(f"global_attn_indexes must be of the encoder's {self.depth} blocks")
         return self
@@ -234,7 +231,7 @@ class Sam2EncoderConfig(Part):
         if self.image_size % 32:
             raise ValueError(f"image_size must be a multiple of 32, got {self.image_size}")
         for dim, heads in zip(self.dims, self.heads, strict=True):
-            _check_heads("dims", dim, "heads", heads)
+            check_heads("dims", dim, "heads", heads)
         if not all(0 <= block < sum(self.blocks) for block in self.global_blocks):
             raise ValueError(f"global_blocks must be of the encoder's {sum(self.blocks)} blocks")
         if self.out_channels % 8:
@@ -325,18 +322,20 @@ class ModelConfig(Part):
     Attributes:
         seg_state_offset: which hidden state is the mask prompt, relative to the `[SEG]` token: -1 is the state
             that predicts it (MGLMM, GLaMM, LISA), 0 the token's own.
+        seg_state_normed: whether it is taken behind the language model's final norm or before.
         template: name of the chat template.
         max_new_tokens: longest answer that the model was made for.
         region_encoder: what turns a box into the vector of a `<bbox>` token, where the model has one.
     """
 
     name: str = Field(max_length=1000)
-    global_encoder: Annotated[ClipConfig | PyramidTokensConfig | TilesConfig, Field(discriminator="kind")]
+    global_encoder: Annotated[ClipConfig | PyramidTokensConfig | TilesConfig | GridConfig, Field(discriminator="kind")]
     projector: ProjectorKind = "mlp2x_gelu"
     language: LanguageConfig
     pixel_encoder: Annotated[SamEncoderConfig | Sam2EncoderConfig | PyramidConfig, Field(discriminator="kind")]
     mask_decoder: MaskDecoderConfig = MaskDecoderConfig()
     seg_state_offset: Literal[-1, 0] = -1
+    seg_state_normed: bool = True
     template: str = "llava_v1"
     max_new_tokens: int = Field(512, strict=True, ge=1, le=1 << 17)
     region_encoder: RegionEncoderConfig | None = None
@@ -361,6 +360,8 @@ class ModelConfig(Part):
                 f"mask_decoder.high_res with upscaling {self.mask_decoder.upscaling}: the pixel encoder gives "
                 + (f"maps for {finer}" if finer else "no finer maps")
             )
+        if (self.projector == "none") != isinstance(self.global_encoder, GridConfig):
+            raise ValueError("projector 'none' is for global_encoder 'grid', which needs no other")
         if self.region_encoder is not None:
             tower = self.global_encoder
             if not (isinstance(tower, ClipConfig) and tower.hidden_size == self.region_encoder.dim):
@@ -378,12 +379,7 @@ class ModelConfig(Part):
 
 
 def _check_grid(image_size: int, patch_size: int) -> None:
-    if not 1 <= image_size // patch_size <= _MOST_TOKENS**0.5:
+    if not 1 <= image_size // patch_size <= MOST_TOKENS**0.5:
         raise ValueError(
-            f"an image of {image_size} pixels in patches of {patch_size}: from 1 to {_MOST_TOKENS} are taken"
+            f"an image of {image_size} pixels in patches of {patch_size}: from 1 to {MOST_TOKENS} are taken"
         )
-
-
-def _check_heads(name: str, width: int, heads_name: str, heads: int) -> None:
-    if width % heads:
-        raise ValueError(f"{name} ({width}) must be a multiple of {heads_name} ({heads})")

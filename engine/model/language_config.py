@@ -8,11 +8,11 @@ from pydantic import Field, PositiveFloat, field_validator
 
 from engine.model.config_part import Activation, Heads, Layers, Part, Width
 
-LanguageType = Literal["llama", "mistral", "qwen2", "qwen3"]
+LanguageType = Literal["llama", "mistral", "qwen2", "qwen3", "qwen3_vl_text"]
 
 
 class _Rope(Part):
-    """Rotary positions, in the words of transformers."""
+    """Rotary positions, in the words of transformers; in sections, those of an image have three axes."""
 
     rope_type: Literal["default", "linear", "dynamic", "yarn", "longrope", "llama3"] = "default"
     rope_theta: PositiveFloat | None = None
@@ -28,6 +28,8 @@ class _Rope(Part):
     mscale_all_dim: PositiveFloat | None = None
     truncate: bool | None = None
     short_factor: Annotated[list[PositiveFloat], Field(max_length=4096)] | None = None
+    mrope_section: tuple[Heads, Heads, Heads] | None = None
+    mrope_interleaved: Literal[True] | None = None
     long_factor: Annotated[list[PositiveFloat], Field(max_length=4096)] | None = None
 
 

@@ -4,7 +4,7 @@ It runs the modules of transformers' own model (so their weights may be quantise
 each row writes its keys and values into its slot and sees what stands in the slot up to itself.
 
 Legend: `S` slots, `B` rows of a call, `T` tokens of a row, `D` hidden size, `H` heads, `K` key-value heads,
-`d` channels of a head, `L` length of a slot.
+`d` channels of a head, `L` length of a slot, `F` deep features of a token.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from transformers import PreTrainedModel
 
 from engine.errors import UsageError
 
-SUPPORTED = ("llama", "mistral", "qwen2", "qwen3")
+SUPPORTED = ("llama", "mistral", "qwen2", "qwen3", "qwen3_vl_text")
 """Architectures whose layers are these."""
 
 
@@ -106,7 +106,15 @@ def check_supported(model: PreTrainedModel) -> None:
 
 
 def forward(
-    model: PreTrainedModel, cache: SlotCache, slots: slice | Tensor, embedded: Tensor, positions: Tensor, seen: int
+    model: PreTrainedModel,
+    cache: SlotCache,
+    slots: slice | Tensor,
+    embedded: Tensor,
+    positions: Tensor,
+    seen: int,
+    *,
+    rotary: Tensor | None = None,
+    normed: bool = True,
 ) -> Tensor:
     """Run tokens through all layers, writing their keys and values to the cache.
 
@@ -114,25 +122,28 @@ def forward(
         model: the causal LM.
         cache: long enough for all positions.
         slots: of the rows: the first `B`, or `(B,)` indices.
-        embedded: `(B, T, D)` input embeddings.
+        embedded: `(B, T, D)` input embeddings, or `(B, T, (1 + F) * D)` with what is added behind each of the first `F`
+            layers.
         positions: `(B, T)` of each token in its slot; a token sees its slot up to its own position. Rows shorter than
             `T` are padded on the right: what padding writes is behind everything that counts, and written over later.
         seen: how far slots are read; beyond all positions, and no further than the cache is long.
+        rotary: `(B, T)` or for three axes `(3, B, T)`, by what keys and queries are turned; None: their positions.
+        normed: whether the final norm is taken.
 
     Returns:
-        `(B, T, D)`, the states after the final norm.
+        `(B, T, D)`, the states of the last layer.
     """
     rows, count = positions.shape
     visible = torch.arange(seen, device=positions.device) <= positions[:, None, :, None]  # (B, 1, T, L)
-    cosine, sine = model.model.rotary_emb(embedded, positions)
+    state, *deep = embedded.split(model.config.hidden_size, dim=-1)
+    cosine, sine = model.model.rotary_emb(state, positions if rotary is None else rotary)
     cosine, sine = cosine[:, None], sine[:, None]
     which = torch.arange(rows, device=positions.device) if isinstance(slots, slice) else slots
-    state = embedded
-    for layer, (keys, values) in zip(model.model.layers, cache.layers, strict=True):
+    for number, (layer, (keys, values)) in enumerate(zip(model.model.layers, cache.layers, strict=True)):
         attention = layer.self_attn
-        normed = layer.input_layernorm(state)
+        entering = layer.input_layernorm(state)
         query, key, value = (
-            project(normed).view(rows, count, -1, attention.head_dim)
+            project(entering).view(rows, count, -1, attention.head_dim)
             for project in (attention.q_proj, attention.k_proj, attention.v_proj)
         )
         if hasattr(attention, "q_norm"):
@@ -149,7 +160,15 @@ def forward(
         )
         state = state + attention.o_proj(attended.transpose(1, 2).reshape(rows, count, -1))
         state = state + layer.mlp(layer.post_attention_layernorm(state))
-    return model.model.norm(state)
+        if number < len(deep):
+            state = state + deep[number]
+    return model.model.norm(state) if normed else state
+
+
+def logits_of(model: PreTrainedModel, states: Tensor, *, normed: bool) -> Tensor:
+    """Logits `(..., V)` of states `(..., D)` that `forward` gave."""
+    logits: Tensor = model.lm_head(states if normed else model.model.norm(states))
+    return logits
 
 
 def _rotated(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:

@@ -8,19 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel, Qwen3VLTextConfig
 
-from engine.model.config import ClipConfig, ModelConfig, PyramidTokensConfig, TilesConfig
+from engine.model.config import ClipConfig, GridConfig, ModelConfig, PyramidTokensConfig, TilesConfig
 from engine.model.embedding import ImageEmbedding
 from engine.model.global_encoder import ClipTower, PyramidTokens
+from engine.model.grids import GridTower
 from engine.model.hints import NameHints
 from engine.model.language_config import LanguageConfig
 from engine.model.mask_head import MaskHead
 from engine.model.pixel_encoder import Pyramid, build_pixel_encoder
 from engine.model.pixel_features import PixelFeatures
+from engine.model.qwen3_vl import Qwen3VLForCausalLM
 from engine.model.region_encoder import RegionEncoder
 from engine.model.tiles import TileTower
 
@@ -33,7 +36,7 @@ class ImageFeatures:
     """What is computed once per photograph and serves all its questions.
 
     Attributes:
-        tokens: `(B, P, D)`, projected image tokens.
+        tokens: `(B, P, D)`, projected image tokens; `(B, P, (1 + K) * D)` where there are `K` deep features of each.
         embedding: what the mask decoder reads; None where the pixel encoder was left out.
     """
 
@@ -48,9 +51,9 @@ class MGLMM(nn.Module):
         super().__init__()
         self.config = config
         self.pixel_encoder = build_pixel_encoder(config.pixel_encoder)
-        self.global_encoder = self._global_encoder(config)
+        hidden: int = _language_options(config.language).hidden_size
+        self.global_encoder = self._global_encoder(config, hidden)
         self.language_model = build_language_model(config.language)
-        hidden: int = self.language_model.config.hidden_size
         self.projector = _projector(config.projector, self.global_encoder.channels, hidden)
         self.text_hidden_fcs = nn.Sequential(
             nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, config.mask_decoder.dim)
@@ -59,7 +62,9 @@ class MGLMM(nn.Module):
         self.region_encoder = _region_encoder(config, hidden)
         self.hints = _hints(config, hidden)
 
-    def _global_encoder(self, config: ModelConfig) -> ClipTower | PyramidTokens | TileTower:
+    def _global_encoder(self, config: ModelConfig, hidden: int) -> ClipTower | PyramidTokens | TileTower | GridTower:
+        if isinstance(config.global_encoder, GridConfig):
+            return GridTower(config.global_encoder, hidden)
         if isinstance(config.global_encoder, TilesConfig):
             return TileTower(config.global_encoder)
         if isinstance(config.global_encoder, ClipConfig):
@@ -76,8 +81,8 @@ class MGLMM(nn.Module):
 
         Args:
             pixels: `(B, 3, S, S)`, the pixel view, or None where no mask is wanted.
-            view: `(B, 3, s, s)`, the global view, or `(B, T, 3, s, s)`, as many tiles of each; None where the global
-                encoder does not need one.
+            view: `(B, 3, s, s)`, the global view, or `(B, T, 3, s, s)`, as many tiles of each, or `(B, 3, h, w)` in one
+                grid; None where the global encoder does not need one.
 
         Raises:
             ValueError: if a view is missing that the global encoder needs.
@@ -86,10 +91,10 @@ class MGLMM(nn.Module):
 
     def image_features(self, features: PixelFeatures | None, view: Tensor | None) -> ImageFeatures:
         """As `encode_images`, from what the pixel encoder gave."""
-        if isinstance(self.global_encoder, TileTower):
+        if isinstance(self.global_encoder, TileTower | GridTower):
             if view is None:
-                raise ValueError("tiles are needed")
-            tokens = self._tile_tokens(view.flatten(0, 1), len(view))
+                raise ValueError("the global view is needed")
+            tokens = torch.stack(self.photograph_tokens(features, list(view)))
             return ImageFeatures(tokens, features.embedding if features else None)
         tokens = self.projector(self.global_encoder(view, features))
         if self.hints is not None:
@@ -99,25 +104,25 @@ class MGLMM(nn.Module):
         return ImageFeatures(tokens, features.embedding if features else None)
 
     def photograph_tokens(self, features: PixelFeatures | None, views: Sequence[Tensor]) -> list[Tensor]:
-        """Image tokens of photographs that may have different numbers of them, `(P, D)` each.
+        """Image tokens of photographs that may have different numbers of them, `(P, D)` each, or with deep features.
 
         Args:
             features: what the pixel encoder gave, `B` images.
-            views: of each photograph the global view `(3, s, s)`, or its tiles `(T, 3, s, s)`; none where the global
-                encoder needs none.
+            views: of each photograph the global view `(3, s, s)`, its tiles `(T, 3, s, s)` or its grid `(3, h, w)`;
+                none where the global encoder needs none.
         """
-        if not isinstance(self.global_encoder, TileTower):
-            view = torch.stack(list(views)) if views else None
-            return list(self.image_features(features, view).tokens)
-        return [self._tile_tokens(tiles, 1)[0] for tiles in views]
-
-    def _tile_tokens(self, tiles: Tensor, photographs: int) -> Tensor:
-        """Tiles `(B * T, 3, s, s)` to image tokens `(B, P, D)`."""
-        tokens = [self.projector(self.global_encoder(some)) for some in tiles.split(_TILES)]
-        return torch.cat(tokens).reshape(photographs, -1, tokens[0].shape[-1])
+        if isinstance(self.global_encoder, TileTower):
+            return [
+                torch.cat([self.projector(self.global_encoder(some)) for some in tiles.split(_TILES)]).flatten(0, 1)
+                for tiles in views
+            ]
+        if isinstance(self.global_encoder, GridTower):
+            return [self.projector(self.global_encoder(view)) for view in views]
+        view = torch.stack(list(views)) if views else None
+        return list(self.image_features(features, view).tokens)
 
     def prompt_vectors(self, states: Tensor) -> Tensor:
-        """`[SEG]` states `(N, D)` (last layer, after the final norm) to float32 prompt vectors `(N, C)`."""
+        """`[SEG]` states `(N, D)` of the last layer, as the config says, to float32 prompt vectors `(N, C)`."""
         return self.text_hidden_fcs(states.float())
 
     def region_vectors(self, view: Tensor, boxes: Tensor, image_index: Tensor) -> Tensor:
@@ -148,8 +153,14 @@ def build_mask_head(config: ModelConfig) -> MaskHead:
 
 def build_language_model(config: LanguageConfig) -> PreTrainedModel:
     """A causal LM of transformers with random weights; code from a hub is never run."""
-    options = AutoConfig.for_model(config.model_type, **config.options)
+    options = _language_options(config)
+    if isinstance(options, Qwen3VLTextConfig):
+        return Qwen3VLForCausalLM(options)
     return AutoModelForCausalLM.from_config(options, trust_remote_code=False)
+
+
+def _language_options(config: LanguageConfig) -> Any:
+    return AutoConfig.for_model(config.model_type, **config.options)
 
 
 def _region_encoder(config: ModelConfig, hidden: int) -> RegionEncoder | None:
@@ -168,6 +179,8 @@ def _hints(config: ModelConfig, hidden: int) -> NameHints | None:
 
 
 def _projector(kind: str, channels: int, hidden: int) -> nn.Module:
+    if kind == "none":
+        return nn.Identity()
     if kind == "linear":
         return nn.Linear(channels, hidden)
     norm = [nn.LayerNorm(channels)] if kind == "norm_mlp2x_gelu" else []

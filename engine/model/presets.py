@@ -1,6 +1,6 @@
 """Named configurations: `nano` (the embedded model), `nano-plain` (what it has grown from: without finer maps and
 without the names of its backbone's classifier), `7b` and `13b` (the paper's parts and sizes), `sa2va-...` (the sizes of
-its releases over InternVL), `bench-768`.
+its releases over InternVL and Qwen3-VL), `bench-768`.
 
 `bench-768` is only for measuring on a CPU (`mglmm bench --model random:bench-768`): the paper's kind of prompt, with
 576 image tokens, before a language model of 12 layers of 768 with the whole vocabulary. Its encoders are too small to
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from engine.model.config import (
     ClipConfig,
+    GridConfig,
     HintsConfig,
     MaskDecoderConfig,
     ModelConfig,
@@ -125,6 +126,43 @@ def _sa2va(name: str, hidden: int, intermediate: int, layers: int, heads: int) -
     )
 
 
+def _sa2va_qwen3_vl(name: str, hidden: int, intermediate: int, layers: int, heads: int) -> ModelConfig:
+    """Sa2VA over Qwen3-VL: the sizes of its language model; the vision tower is the same in both."""
+    return ModelConfig(
+        name=name,
+        global_encoder=GridConfig(),
+        projector="none",
+        language=LanguageConfig(
+            model_type="qwen3_vl_text",
+            options={
+                # 151,669 of Qwen3-VL, and the added tokens of Sa2VA.
+                "vocab_size": 151674,
+                "hidden_size": hidden,
+                "intermediate_size": intermediate,
+                "num_hidden_layers": layers,
+                "num_attention_heads": heads,
+                "num_key_value_heads": 8,
+                "head_dim": 128,
+                "max_position_embeddings": 262144,
+                "rms_norm_eps": 1e-6,
+                "tie_word_embeddings": False,
+                "rope_parameters": {
+                    "rope_type": "default",
+                    "rope_theta": 5e6,
+                    "mrope_section": [24, 20, 20],
+                    "mrope_interleaved": True,
+                },
+            },
+        ),
+        pixel_encoder=Sam2EncoderConfig(),
+        mask_decoder=MaskDecoderConfig(high_res=True, padding_prompts=2, object_score=True, best="predicted_iou"),
+        seg_state_offset=0,
+        seg_state_normed=False,
+        template="qwen3_vl",
+        max_new_tokens=2048,
+    )
+
+
 PRESETS: dict[str, ModelConfig] = {
     "nano": NANO,
     "nano-plain": NANO_PLAIN,
@@ -136,4 +174,6 @@ PRESETS: dict[str, ModelConfig] = {
     "sa2va-internvl3-2b": _sa2va("sa2va-internvl3-2b", 1536, 8960, 28, 12),
     "sa2va-internvl3-8b": _sa2va("sa2va-internvl3-8b", 3584, 18944, 28, 28),
     "sa2va-internvl3-14b": _sa2va("sa2va-internvl3-14b", 5120, 13824, 48, 40),
+    "sa2va-qwen3vl-2b": _sa2va_qwen3_vl("sa2va-qwen3vl-2b", 2048, 6144, 28, 16),
+    "sa2va-qwen3vl-4b": _sa2va_qwen3_vl("sa2va-qwen3vl-4b", 2560, 9728, 36, 32),
 }

@@ -64,12 +64,14 @@ class Encoded:
     """One photograph as the model knows it.
 
     Attributes:
-        tokens: `(P, D)` image tokens.
+        tokens: `(P, D)` image tokens, or wider with their deep features.
         embedding: what the mask decoder reads, of this photograph alone.
+        grid: rows and columns of its image tokens, for a language model that asks for them.
     """
 
     tokens: Tensor
     embedding: ImageEmbedding
+    grid: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +180,7 @@ class Answerer:
 
     def request(self, photograph: Encoded, asked: Asked) -> Request:
         """A question about a photograph, for the generator."""
-        prefix = self._writer.prefix_of(len(photograph.tokens))
+        prefix = self._writer.prefix_of(len(photograph.tokens), photograph.grid)
         return Request(prefix, photograph.tokens, self._writer.question(asked.instruction), self._limit)
 
     @torch.inference_mode()
@@ -218,7 +220,7 @@ class Answerer:
             history = [Turn(one.asked.instruction, one.answer.raw) for one in answers]
             ids = self._writer.question(question, history)
             tokens = photograph.tokens[None]
-            prefix = self._writer.prefix_of(len(photograph.tokens))
+            prefix = self._writer.prefix_of(len(photograph.tokens), photograph.grid)
             (text,) = self.generator.generate(prefix, tokens, [ids], self._limit, [regions])
             answers += self.finish([Draft(Asked("custom", question), photograph, text)])
         return answers
@@ -232,7 +234,8 @@ class Answerer:
         pixels = self._stacked([view.pixels for view in views])
         features = self._pixel_encoder(pixels)
         tokens = self._model.photograph_tokens(features, self._clips(views))
-        return [Encoded(*pair) for pair in zip(tokens, features.embedding.split(), strict=True)]
+        grids = (view.grid for view in views)
+        return [Encoded(*parts) for parts in zip(tokens, features.embedding.split(), grids, strict=True)]
 
     def _clips(self, views: Sequence[Views]) -> list[Tensor]:
         return self._there([view.clip for view in views if view.clip is not None])

@@ -251,6 +251,16 @@ TEMPLATES: dict[str, ChatTemplate] = {
         gap="",
         tokens=("<|im_start|>", "<|im_end|>", "<img>", "</img>"),
     ),
+    # Sa2VA over Qwen3-VL: no system turn, and the image first.
+    "qwen3_vl": ChatTemplate(
+        prefix=f"<|im_start|>user\n<|vision_start|>{IMAGE}<|vision_end|>",
+        question="\n{question}<|im_end|>\n<|im_start|>assistant\n",
+        turn="\n<|im_start|>user\n{question}<|im_end|>\n<|im_start|>assistant\n",
+        stop="<|im_end|>",
+        families=SA2VA,
+        gap="",
+        tokens=("<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>"),
+    ),
     "phi3_chat": ChatTemplate(
         prefix=f"<|user|>\n<img>{IMAGE}</img>",
         question="\n{question}<|end|>\n<|assistant|>\n",

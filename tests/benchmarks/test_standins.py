@@ -24,7 +24,7 @@ from pycocotools import mask as coco_mask
 from torch import nn
 
 from benchmarks.gpu_parts.running import STAND_INS
-from engine.model import config, config_part, language_config, mask_head
+from engine.model import config, config_part, grid_config, language_config, mask_head
 from engine.model.embedding import ImageEmbedding
 from engine.model.presets import PRESETS
 from engine.model.sources import DEFAULT
@@ -121,7 +121,7 @@ def configs(monkeypatch: pytest.MonkeyPatch) -> Any:
     stand_in = _stand_in("pydantic.py")
     monkeypatch.setitem(sys.modules, "pydantic", stand_in)
     # What the configs are made of first, by the names under which the configs import it.
-    for module in (config_part, language_config):
+    for module in (config_part, language_config, grid_config):
         monkeypatch.setitem(sys.modules, module.__name__, module)
         _again(module, module.__name__)
     return _over(monkeypatch, config, "pydantic", stand_in)

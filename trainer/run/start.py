@@ -11,11 +11,12 @@ from pathlib import Path
 from accelerate import PartialState
 
 from engine.errors import UsageError
-from engine.model.checkpoint import load
-from engine.model.config import PyramidConfig, TilesConfig
+from engine.model.checkpoint import CONFIG, Checkpoint, load, read_config
+from engine.model.config import GridConfig, ModelConfig, PyramidConfig, TilesConfig
 from engine.model.mglmm import MGLMM
 from engine.model.pixel_encoder import Pyramid
 from engine.model.presets import PRESETS
+from engine.model.sources import RandomModel, find
 from engine.model.tokenizers import BpeTokenizer, TextTokenizer
 from trainer.data.corpus import corpus
 from trainer.data.sets import open_sets
@@ -58,20 +59,29 @@ def begin(recipe: Recipe, out: Path) -> Start:
     if start.preset is not None:
         return _preset(recipe, start.preset, out)
     if start.model is not None:
-        checkpoint = load(start.model)
-        if isinstance(checkpoint.config.global_encoder, TilesConfig):
-            raise UsageError(
-                f"{start.model}: models that read tiles (Sa2VA) are not trained yet; they answer, and that is all"
-            )
+        checkpoint = _load(start.model)
         return Start(checkpoint.model, checkpoint.tokenizer, checkpoint.sha256, checkpoint.terms)
     assert start.language_model is not None and start.visual is not None  # StartRecipe has checked it
-    files, visual = find_language_model(start.language_model), load(start.visual)
+    files, visual = find_language_model(start.language_model), _load(start.visual)
     model, tokenizer = with_language_model(visual, files)
     identity = hashlib.sha256(f"{visual.sha256} {files.identity()}".encode()).hexdigest()
     return Start(model, tokenizer, identity, visual.terms)
 
 
+def _load(model: str) -> Checkpoint:
+    # Those that are refused are large.
+    source = find(model)
+    _check_trainable(model, source.config if isinstance(source, RandomModel) else read_config(source / CONFIG))
+    return load(model)
+
+
+def _check_trainable(name: str, config: ModelConfig) -> None:
+    if isinstance(config.global_encoder, TilesConfig | GridConfig):
+        raise UsageError(f"{name}: models of Sa2VA are not trained yet; they answer, and that is all")
+
+
 def _preset(recipe: Recipe, preset: str, out: Path) -> Start:
+    _check_trainable(preset, PRESETS[preset])
     smaller = None if recipe.start.grown_from is None else load(recipe.start.grown_from)
     if smaller is None:
         with PartialState().main_process_first():

@@ -20,8 +20,12 @@ pytestmark = pytest.mark.skipif(not RELEASE.is_dir(), reason="needs ../shared/pa
 
 @pytest.fixture
 def release(tmp_path: Path) -> Path:
-    folder = tmp_path / "release"
-    shutil.copytree(RELEASE, folder)
+    return _copy(RELEASE, tmp_path)
+
+
+def _copy(release: Path, place: Path) -> Path:
+    folder = place / "release"
+    shutil.copytree(release, folder)
     for path in (folder, *folder.iterdir()):
         path.chmod(0o755)
     return folder
@@ -48,9 +52,9 @@ def _without_tokens(folder: Path) -> None:
 
 
 WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
-    "over Qwen-VL": (
-        lambda folder: _edit(folder, lambda config: config.update(architectures=["Sa2VAChatModelQwen"])),
-        "Sa2VAChatModelQwen can't be run yet",
+    "over LLaVA": (
+        lambda folder: _edit(folder, lambda config: config.update(architectures=["Sa2VAChatModelLlava"])),
+        "Sa2VAChatModelLlava can't be run yet; of Sa2VA these can: Sa2VAChatModel, Sa2VAChatModelQwen",
     ),
     "InternLM2": (
         lambda folder: _edit(
@@ -81,6 +85,52 @@ WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
     "no token for masks": (_without_tokens, "the tokenizer lacks [SEG]"),
     "no tokenizer": (lambda folder: (folder / "tokenizer.json").unlink(), "tokenizer.json: can't be read"),
 }
+
+
+OVER_QWEN: dict[str, tuple[Callable[[Path], object], str]] = {
+    "Qwen2.5-VL": (
+        lambda folder: _edit(folder, lambda config: config["text_config"].update(model_type="qwen2_5_vl_text")),
+        "its parts are qwen3_vl and qwen2_5_vl_text; of Qwen's those of Qwen3-VL can be run",
+    ),
+    "no vision": (
+        lambda folder: _edit(folder, lambda config: config.pop("vision_config")),
+        "config.json lacks vision_config",
+    ),
+    "sizes that contradict the weights": (
+        lambda folder: _edit(folder, lambda config: config["vision_config"].update(intermediate_size=48)),
+        "config.json and the other parts ask for",
+    ),
+    "positions in another order": (
+        lambda folder: _edit(
+            folder, lambda config: config["text_config"]["rope_scaling"].update(mrope_interleaved=False)
+        ),
+        "mrope_interleaved",
+    ),
+    "a block that gives no features": (
+        lambda folder: _edit(folder, lambda config: config["vision_config"].update(deepstack_visual_indexes=[0, 1])),
+        "nobody uses what becomes global_encoder.tower.deepstack_merger_list.2",
+    ),
+    "a vocabulary that is cut": (
+        lambda folder: _tensors(
+            folder,
+            lambda found: found.update(
+                {name: found[name][:500].clone() for name in found if "embed_tokens" in name or "lm_head" in name}
+            ),
+        ),
+        "the tokenizer has 507 tokens, the embeddings have 500 rows",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", OVER_QWEN)
+def test_what_does_not_fit_over_qwen_is_named(tmp_path: Path, case: str) -> None:
+    spoil, line = OVER_QWEN[case]
+    folder = _copy(RELEASE.parents[1] / "qwen3vl" / "ckpt", tmp_path)
+    spoil(folder)
+    with pytest.raises(UsageError) as error:
+        convert(str(folder), tmp_path / "out")
+    assert line in str(error.value) and "\n" not in str(error.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["release"]
 
 
 @pytest.mark.parametrize("case", WRONG)

@@ -118,7 +118,7 @@ def test_a_recording_that_fails_leaves_nothing_to_the_next(tiny: Checkpoint, mon
     card = _Card(monkeypatch)
     step = _recorded(tiny, 2, threading.Lock())
 
-    def scarce(*_: object) -> Tensor:
+    def scarce(*_: object, **__: object) -> Tensor:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     with monkeypatch.context() as patch:

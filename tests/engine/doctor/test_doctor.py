@@ -109,6 +109,16 @@ def test_random_weights_of_a_small_preset_are_tried() -> None:
     assert checks["mask decoder"].line == "there is no exported mask decoder"
 
 
+def test_a_template_is_not_asked_of_a_borrowed_tokenizer() -> None:
+    report = examine("random:sa2va-qwen3vl-2b")
+    checks = _by_name(report.checks)
+    assert report.passed
+    assert checks["template"].status is checks["self-test"].status is Status.SKIPPED
+    assert "borrowed" in checks["template"].line
+    assert {part.name: part.kind for part in report.parts}["global_encoder"] == "grid, 24 x 1024, up to 1568 tokens"
+    assert _memory(report, Precision.BFLOAT16, 1).weights == pytest.approx(2 * 2.67e9, rel=0.01)
+
+
 def _change_weights(folder: Path, change: Callable[[dict[str, torch.Tensor]], None]) -> None:
     tensors = load_file(folder / "model.safetensors")
     change(tensors)

@@ -27,6 +27,11 @@ def _change(preset: str, path: str, value: object) -> dict:
         ("nano", "colour", "red", "colour"),
         ("7b", "global_encoder", {"kind": "pyramid_tokens"}, "needs pixel_encoder 'pyramid'"),
         ("7b", "pixel_encoder.depth", 0, "depth"),
+        ("7b", "projector", "none", "'grid', which needs no other"),
+        ("sa2va-qwen3vl-2b", "projector", "linear", "'grid', which needs no other"),
+        ("sa2va-qwen3vl-2b", "global_encoder.deep", (5, 24), "24 blocks"),
+        ("sa2va-qwen3vl-2b", "global_encoder.most_pixels", 1000, "multiples of 32"),
+        ("sa2va-qwen3vl-2b", "language.options.rope_parameters.mrope_interleaved", False, "mrope_interleaved"),
     ],
 )
 def test_wrong_configs_say_what_is_wrong(preset: str, path: str, value: object, message: str) -> None:
@@ -51,6 +56,25 @@ def test_large_presets_have_the_published_sizes(preset: str, llama: int, hidden:
     assert sizes["pixel_encoder"] == 637_026_048
     assert sizes["projector"] == 1024 * hidden + hidden + hidden * hidden + hidden
     assert PRESETS[preset].global_encoder.tokens == 576
+
+
+@pytest.mark.parametrize(
+    ("preset", "billions"),
+    [
+        ("sa2va-1b", 1.16),
+        ("sa2va-4b", 3.94),
+        ("sa2va-internvl3-2b", 2.32),
+        ("sa2va-internvl3-8b", 8.18),
+        ("sa2va-internvl3-14b", 15.4),
+        ("sa2va-qwen3vl-2b", 2.67),
+        ("sa2va-qwen3vl-4b", 5.06),
+    ],
+)
+def test_presets_of_sa2va_have_the_published_sizes(preset: str, billions: float) -> None:
+    """What only films need is left out of them: ten million parameters."""
+    with torch.device("meta"):
+        model = MGLMM(PRESETS[preset])
+    assert sum(p.numel() for p in model.parameters()) / 1e9 == pytest.approx(billions, rel=0.01)
 
 
 def test_nano_fits_its_package() -> None:

@@ -109,6 +109,15 @@ def test_a_run_that_must_be_resumed_does_not_begin(tmp_path: Path) -> None:
     assert not (out / STATE).exists() and not (out / "model").exists()
 
 
+@pytest.mark.parametrize("preset", ["sa2va-1b", "sa2va-qwen3vl-2b"])
+def test_sa2va_is_not_trained(tmp_path: Path, preset: str) -> None:
+    start = {"preset": preset, "grown_from": "nano"}
+    with pytest.raises(UsageError, match=f"{preset}: models of Sa2VA are not trained yet"):
+        train(making.recipe(tmp_path, start=start, data=str(tmp_path)), tmp_path / "out")
+    with pytest.raises(UsageError, match=f"random:{preset}: models of Sa2VA are not trained yet"):
+        train(making.recipe(tmp_path, start={"model": f"random:{preset}"}), tmp_path / "out")
+
+
 def test_a_folder_of_another_recipe_or_start_is_refused(tmp_path: Path) -> None:
     recipe = making.recipe(tmp_path, steps=2)
     train(recipe, tmp_path / "out")

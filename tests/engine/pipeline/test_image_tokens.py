@@ -1,4 +1,4 @@
-"""A small model of Sa2VA's parts with drawn weights: photographs with different numbers of image tokens, together."""
+"""Small models of Sa2VA's parts with drawn weights: photographs with different numbers of image tokens, together."""
 
 from __future__ import annotations
 
@@ -7,19 +7,22 @@ import pytest
 import torch
 from PIL import Image
 
+from engine.bench.generous import GenerousLoop
+from engine.doctor.facts import Status
+from engine.doctor.selftest import self_test
 from engine.images.sources import Source
 from engine.images.transforms import make_views
 from engine.masks import rle
 from engine.model.checkpoint import Checkpoint
-from engine.model.config import MaskDecoderConfig, ModelConfig, Sam2EncoderConfig, TilesConfig
+from engine.model.config import GridConfig, MaskDecoderConfig, ModelConfig, Sam2EncoderConfig, TilesConfig
 from engine.model.language_config import LanguageConfig
 from engine.model.mglmm import MGLMM
 from engine.pipeline.pipeline import Options, Pipeline
 from engine.records import PhotoRecord
 from tests.engine.tiny import tokenizer
 
-SMALL = ModelConfig(
-    name="small",
+TILES = ModelConfig(
+    name="tiles",
     global_encoder=TilesConfig(
         image_size=56, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4, most_tiles=6
     ),
@@ -54,10 +57,41 @@ SMALL = ModelConfig(
 )
 
 
-@pytest.fixture(scope="module")
-def small() -> Checkpoint:
+GRID = ModelConfig.model_validate(
+    TILES.model_dump()
+    | {
+        "name": "grid",
+        "global_encoder": GridConfig(
+            hidden_size=32,
+            intermediate_size=64,
+            num_hidden_layers=3,
+            num_attention_heads=4,
+            position_side=8,
+            deep=(0, 2),
+            least_pixels=8 * 1024,
+            most_pixels=16 * 1024,
+        ).model_dump(),
+        "projector": "none",
+        "language": {
+            "model_type": "qwen3_vl_text",
+            "options": {
+                **TILES.language.options,
+                "num_hidden_layers": 3,
+                "head_dim": 16,
+                "rope_parameters": {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [4, 2, 2]},
+            },
+        },
+        "seg_state_normed": False,
+        "template": "qwen3_vl",
+    }
+)
+
+
+@pytest.fixture(scope="module", params=[TILES, GRID], ids=lambda config: config.name)
+def small(request: pytest.FixtureRequest) -> Checkpoint:
     torch.manual_seed(0)
-    return Checkpoint("small", None, SMALL, MGLMM(SMALL).eval(), tokenizer(), "drawn")
+    config: ModelConfig = request.param
+    return Checkpoint(config.name, None, config, MGLMM(config).eval(), tokenizer(), "drawn")
 
 
 @pytest.fixture(scope="module")
@@ -80,14 +114,26 @@ def _records(small: Checkpoint, photographs: list[Source], slots: int) -> list[P
 
 
 def test_photographs_have_as_many_tokens_as_their_shape_asks_for(small: Checkpoint, photographs: list[Source]) -> None:
-    tiles = []
+    view, found = small.config.global_encoder, set()
     for source in photographs:
-        views = make_views(np.asarray(Image.open(source.path)), SMALL)
+        views = make_views(np.asarray(Image.open(source.path)), small.config)
         assert views.clip is not None
-        tiles.append(len(views.clip))
         (tokens,) = small.model.photograph_tokens(None, [views.clip])
-        assert tokens.shape == (len(views.clip) * 4, 64)
-    assert len(set(tiles)) > 2 and tiles[0] == 1
+        if isinstance(view, GridConfig):
+            # Each with its two deep features.
+            assert views.grid is not None and tokens.shape == (views.grid[0] * views.grid[1], 3 * 64)
+            assert 8 <= len(tokens) <= 16
+        else:
+            assert tokens.shape == (len(views.clip) * 4, 64)
+        found.add(views.grid or len(views.clip))
+    assert len(found) > 2
+
+
+def test_the_thinnest_photographs_have_no_more_tokens_than_others() -> None:
+    view = GRID.global_encoder
+    for size in ((1, 5000), (5000, 1), (3, 900)):
+        views = make_views(np.zeros((*size, 3), np.uint8), GRID)
+        assert views.grid is not None and views.grid[0] * views.grid[1] <= view.tokens
 
 
 def test_an_answer_does_not_depend_on_its_batch(small: Checkpoint, photographs: list[Source]) -> None:
@@ -101,3 +147,21 @@ def test_an_answer_does_not_depend_on_its_batch(small: Checkpoint, photographs: 
             pixels = rle.decode(one.rle)
             assert pixels.shape == (mine.height, mine.width)
             assert (pixels != rle.decode(other.rle)).mean() < 1e-2
+
+
+def test_the_plain_loop_gives_the_same(small: Checkpoint, photographs: list[Source]) -> None:
+    options = Options(batch_size=2, forced=True, seg_every=6, max_new_tokens=24)
+    for mine, source in zip(_records(small, photographs[1:3], 2), photographs[1:3], strict=True):
+        theirs = GenerousLoop(small, options).run(source).record
+        assert [one.answer.raw for one in mine.segcaps] == [one.answer.raw for one in theirs.segcaps]
+        masks = [
+            [rle.decode(mask.rle) for segcap in record.segcaps for mask in segcap.masks] for record in (mine, theirs)
+        ]
+        assert masks[0]
+        for one, other in zip(*masks, strict=True):
+            assert (one != other).mean() < 1e-2
+
+
+def test_cached_steps_say_what_a_pass_over_the_whole_says(small: Checkpoint) -> None:
+    for found in self_test(small):
+        assert found.status is not Status.FAILED, found
