@@ -1,4 +1,4 @@
-"""`mglmm export`: a model's parts in other formats."""
+"""`mglmm export`: the labels of a run as other tools take them, and a model's parts."""
 
 from __future__ import annotations
 
@@ -6,13 +6,18 @@ from pathlib import Path
 
 import click
 
+from exporters.formats import FORMATS
+from mglmm_cli.formats import FormatCommand
 from mglmm_cli.kinds import FilePath
 from mglmm_cli.lazy import LazyCommand, LazyGroup
 
 export = LazyGroup(
     name="export",
-    help="Write a model's parts in other formats.",
-    lazy={"onnx": LazyCommand("mglmm_cli.export:onnx", "The mask decoder as ONNX.")},
+    help="Write the labels of a run as other tools take them, or a model's parts as ONNX.",
+    lazy={
+        **{format.name: FormatCommand(format) for format in FORMATS},
+        "onnx": LazyCommand("mglmm_cli.export:onnx", "A model's mask decoder, or all its parts, as ONNX."),
+    },
 )
 
 

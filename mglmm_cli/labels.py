@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -42,34 +42,53 @@ _FILTERS = (
         help="What becomes of one mask over several things. [default: keep]",
     ),
 )
-_SHAPES = (
-    click.option(
-        "--masks",
-        type=click.Choice(["rle", "polygon", "rle-uncompressed"]),
-        help="How segcap.json holds masks. [default: rle]",
-    ),
-    click.option(
-        "--simplify", type=Number(0, 1000), metavar="PX", help="Polygons of fewer points, off by so much at most."
-    ),
+_SIMPLIFY = click.option(
+    "--simplify", type=Number(0, 1000), metavar="PX", help="Polygons of fewer points, off by so much at most."
 )
 
 
 def label_options(function: _Function) -> _Function:
     """Add the options that say which masks are labels, and how COCO JSON holds them."""
-    for option in reversed(_FILTERS + _SHAPES):
-        function = option(function)
-    return function
+    return shaped_label_options(("rle", "polygon", "rle-uncompressed"), "segcap.json")(function)
 
 
-def take_choice(options: dict[str, Any]) -> Choice:
-    """What these options say; they are taken out of `options`."""
+def shaped_label_options(masks: Sequence[str], holder: str) -> Callable[[_Function], _Function]:
+    """The options that say which masks are labels, and how something holds them.
+
+    Args:
+        masks: the forms to choose among, the default first; a single one is no choice.
+        holder: what holds them.
+    """
+    shapes = []
+    if len(masks) > 1:
+        about = f"How {holder} holds masks. [default: {masks[0]}]"
+        shapes.append(click.option("--masks", type=click.Choice(list(masks)), help=about))
+    if "polygon" in masks:
+        shapes.append(_SIMPLIFY)
+
+    def add(function: _Function) -> _Function:
+        for option in reversed((*_FILTERS, *shapes)):
+            function = option(function)
+        return function
+
+    return add
+
+
+def take_choice(options: dict[str, Any], masks: str = "rle") -> Choice:
+    """What these options say; they are taken out of `options`.
+
+    Args:
+        options: of the command line.
+        masks: the form of masks where they don't say it.
+    """
     from exporters.labels.dataset import Choice
     from exporters.labels.filters import Filters
 
     names = ("min_area", "min_score", "min_part", "nms", "groups", "masks", "simplify")
     given = {name: value for name in names if (value := options.pop(name, None)) is not None}
     shapes = {name: given.pop(name) for name in ("masks", "simplify") if name in given}
-    if shapes.get("simplify") and shapes.get("masks", "rle") != "polygon":
+    shapes.setdefault("masks", masks)
+    if shapes.get("simplify") and shapes["masks"] != "polygon":
         raise click.UsageError("--simplify makes polygons simpler: it needs --masks polygon")
     if given.get("nms") == "off":
         given["nms"] = None

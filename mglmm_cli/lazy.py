@@ -5,9 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
+from typing import Any, Protocol
 
 import click
+
+
+class Entry(Protocol):
+    """A command of a `LazyGroup`: its line in the group's help, and how to get it."""
+
+    @property
+    def short_help(self) -> str: ...
+
+    def load(self) -> click.Command: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +36,14 @@ class LazyCommand:
 
 
 class LazyGroup(click.Group):
-    """A group of `LazyCommand`s; its help page imports none of them.
+    """A group of commands that are loaded when they are used; its help page imports none of them.
 
     Args:
         lazy: the commands by name, in the order of the help page.
         kwargs: those of `click.Group`.
     """
 
-    def __init__(self, *, lazy: Mapping[str, LazyCommand], **kwargs: Any) -> None:
+    def __init__(self, *, lazy: Mapping[str, Entry], **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._lazy = lazy
 

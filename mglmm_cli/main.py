@@ -88,7 +88,7 @@ cli = _Program(
         "doctor": LazyCommand("mglmm_cli.doctor:doctor", "Examine a model: sizes, memory, soundness."),
         "bench": LazyCommand("mglmm_cli.bench:bench", "Measure speed and memory, beside plain loops."),
         "convert": LazyCommand("mglmm_cli.convert:convert", "Turn a public checkpoint into a model folder."),
-        "export": LazyCommand("mglmm_cli.export:export", "Write a model's parts in other formats."),
+        "export": LazyCommand("mglmm_cli.export:export", "Write labels as other tools take them."),
     },
 )
 cli = click.version_option(__version__, prog_name="mglmm", message="%(prog)s %(version)s")(cli)

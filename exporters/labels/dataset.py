@@ -17,6 +17,7 @@ from exporters.categories import category_ids, category_name
 from exporters.labels.filters import Filters
 from exporters.labels.numbering import annotation_id, caption_id
 from exporters.labels.polygons import outlines
+from exporters.labels.reviewed import Reviewed
 from exporters.labels.select import Label, Place, Selected, select
 
 Shapes = Literal["rle", "polygon", "rle-uncompressed"]
@@ -65,6 +66,7 @@ class Dataset:
         journal: is read once for the categories, and once each time the photographs are.
         info: the run.
         choice: which masks, in which form.
+        reviewed: what people marked; what is wrong is left out.
 
     Attributes:
         categories: COCO's entries, of all masks: they stay whatever the filters are.
@@ -74,9 +76,12 @@ class Dataset:
         MglmmError: if the journal has damaged lines.
     """
 
-    def __init__(self, journal: Index, info: RunInfo, choice: Choice | None = None) -> None:
+    def __init__(
+        self, journal: Index, info: RunInfo, choice: Choice | None = None, reviewed: Reviewed | None = None
+    ) -> None:
         journal.require_whole()
         self.choice = choice or Choice()
+        self._reviewed = reviewed or Reviewed({})
         self._journal, self._info = journal, info
         self._category: Callable[[str], str] = lru_cache(_PHRASES)(category_name)
         names: set[str] = set()
@@ -97,9 +102,12 @@ class Dataset:
         return {"description": "Captions with masks at several granularities", **about}
 
     def photographs(self) -> Iterator[Photo]:
-        """In the order of the inputs."""
+        """In the order of the inputs, but for those that are wrong as a whole."""
         for entry in self._journal.entries():
-            yield self._photo(entry.form, entry.number, select(entry.form, self.choice.filters, self._category))
+            wrong = self._reviewed.wrong(entry.form)
+            if wrong is not None:
+                selected = select(entry.form, self.choice.filters, self._category, wrong)
+                yield self._photo(entry.form, entry.number, selected)
 
     def _photo(self, photograph: Mapping[str, Any], number: int, selected: Selected) -> Photo:
         image = _image(photograph, str(number) if self._text else number)

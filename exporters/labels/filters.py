@@ -15,6 +15,12 @@ that a mask meets (IoU .5) are 96 of 97; at .5 they are 94. Of the 19,401 pairs 
 annotators outlined in `train` (294 photographs) 12 overlap as much.
 """
 
+BOX = 0.9
+"""From this IoU of their boxes on two masks of one category are one thing, drawn twice and differently.
+
+Of the 5,840 pairs of different objects of one class that COCO's annotators outlined in `train` none overlap so much.
+"""
+
 SUBJECT = 0.5
 """From this IoU on the mask of a fine-grained answer is the thing that it is about, if both have one category.
 

@@ -15,7 +15,7 @@ from scipy import ndimage
 
 from engine.masks import rle as run_lengths
 from engine.records import RLE
-from exporters.labels.filters import SUBJECT, Filters
+from exporters.labels.filters import BOX, SUBJECT, Filters
 from exporters.labels.numbering import MASKS, PARTS
 from exporters.labels.plural import is_plural
 
@@ -62,7 +62,7 @@ class Selected:
     """Attributes:
     labels: in the order of the record.
     instead: of each mask that is another label's thing, the place of that label; of each label, its own.
-    left_out: of each other mask, why it is none: `empty`, `area`, `score`, `group`, or `number`: there is no id for it.
+    left_out: of each other mask, why it is none: `empty`, `area`, `score`, `group`, `reviewed`, or `number`: no id is left.
     masks: how many the record has.
     """
 
@@ -72,16 +72,23 @@ class Selected:
     masks: int
 
 
-def select(photograph: Mapping[str, Any], filters: Filters, category: Callable[[str], str]) -> Selected:
+def select(
+    photograph: Mapping[str, Any],
+    filters: Filters,
+    category: Callable[[str], str],
+    wrong: frozenset[Place] = frozenset(),
+) -> Selected:
     """The labels of a photograph.
 
     Args:
         photograph: its public form (`engine.journal.to_json`).
         filters: what is wanted.
         category: of a phrase; the subject of a fine-grained answer has that of what it is about.
+        wrong: masks that somebody found so.
     """
     candidates = [_cut(label, filters.min_part) for label in _all(photograph)]
     left_out = {label.place: why for label in candidates if (why := _why_not(label, filters))}
+    left_out |= dict.fromkeys(wrong & {label.place for label in candidates}, "reviewed")
     wanted = [label for label in candidates if label.place not in left_out]
     instead = {label.place: label.place for label in wanted}
     if filters.nms is not None and len(wanted) > 1:
@@ -158,17 +165,27 @@ def _united(labels: list[Label], threshold: float, category: Callable[[str], str
     row = {label.place: at for at, label in enumerate(labels)}
     encoded = [label.rle.to_coco() for label in labels]
     overlap = coco_mask.iou(encoded, encoded, [0] * len(encoded))
+    boxes = np.array([label.bbox for label in labels])
+    boxed = coco_mask.iou(boxes, boxes, [0] * len(boxes))
+    kinds = [category(label.phrase) for label in labels]
     of = list(range(len(labels)))
     for at, label in enumerate(labels):
         parent = row.get(label.parent) if label.parent else None
         if parent is None or overlap[at, parent] < SUBJECT:
             continue
-        if category(label.phrase) == category(labels[parent].phrase):
+        if kinds[at] == kinds[parent]:
             of[at] = parent
     kept: list[int] = []
     # Subjects are gone already; of equal scores the first stays.
     for at in sorted((at for at in range(len(of)) if of[at] == at), key=lambda at: -labels[at].score):
-        rival = next((other for other in kept if overlap[at, other] >= threshold), None)
+        rival = next(
+            (
+                other
+                for other in kept
+                if overlap[at, other] >= threshold or (kinds[at] == kinds[other] and boxed[at, other] >= BOX)
+            ),
+            None,
+        )
         if rival is None:
             kept.append(at)
         else:

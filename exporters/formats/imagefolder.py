@@ -1,0 +1,39 @@
+"""What `datasets.load_dataset("imagefolder", data_dir=...)` opens.
+
+Source: huggingface.co/docs/datasets, "Create an image dataset".
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from engine.atomic import replacing
+from engine.journal import dump
+from exporters.formats.export import Export
+from exporters.labels.dataset import Photo
+
+_CAPTION = ("id", "granularity", "instruction", "caption", "parent")
+_OBJECT = ("id", "category_id", "bbox", "area", "score", "phrase", "caption_id", "parent", "granularity")
+
+
+def write(export: Export) -> None:
+    """Write `metadata.jsonl` beside the photographs; the columns are the same in each row, whatever it holds."""
+    categories = export.categories
+    with replacing(export.folder / "metadata.jsonl") as file:
+        for photo in export.photos():
+            name = export.image(photo, export.names.stem(photo.image["file_name"]))
+            file.write(dump(_row(photo, name, categories)) + b"\n")
+
+
+def _row(photo: Photo, name: str, categories: dict[int, str]) -> dict[str, Any]:
+    objects: dict[str, list[Any]] = {key: [entry[key] for entry in photo.annotations] for key in _OBJECT}
+    objects["category"] = [categories[entry["category_id"]] for entry in photo.annotations]
+    objects["segmentation"] = [entry["segmentation"] for entry in photo.annotations]
+    return {
+        "file_name": name,
+        "image_id": photo.image["id"],
+        "width": photo.image["width"],
+        "height": photo.image["height"],
+        "captions": [{key: caption[key] for key in _CAPTION} for caption in photo.captions],
+        "objects": objects,
+    }
