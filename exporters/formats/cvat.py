@@ -113,7 +113,8 @@ def _shapes(photo: Photo, export: Export) -> Iterator[_Shape]:
             yield _Shape("mask", {**about, **_mask(label), "z_order": str(depth)}, attributes)
             continue
         parts = outlines(label.rle, export.dataset.choice.simplify)
-        group = {"group_id": str(entry["id"])} if len(parts) > 1 else {}
+        # Of its photograph; CVAT keeps it in 32 bits, which ids of annotations may pass.
+        group = {"group_id": str(depth + 1)} if len(parts) > 1 else {}
         for part in parts:
             points = ";".join(f"{x:.2f},{y:.2f}" for x, y in part.joined.tolist())
             yield _Shape("polygon", {**about, "points": points, "z_order": str(depth), **group}, attributes)
