@@ -106,7 +106,6 @@ class _Shape:
 def _shapes(photo: Photo, export: Export) -> Iterator[_Shape]:
     # What is drawn last lies on top: small ones, so that all can be clicked at.
     pairs = sorted(labelled(photo), key=lambda pair: -pair[0].area)
-    # Groups count from 1 in each photograph: CVAT's hold fewer digits than our ids.
     for depth, (label, entry) in enumerate(pairs):
         attributes = _attributes(entry)
         about = {"label": allowed(export.categories[entry["category_id"]]), "source": "auto", "occluded": "0"}
@@ -114,6 +113,7 @@ def _shapes(photo: Photo, export: Export) -> Iterator[_Shape]:
             yield _Shape("mask", {**about, **_mask(label), "z_order": str(depth)}, attributes)
             continue
         parts = outlines(label.rle, export.dataset.choice.simplify)
+        # Of its photograph; CVAT keeps it in 32 bits, which ids of annotations may pass.
         group = {"group_id": str(depth + 1)} if len(parts) > 1 else {}
         for part in parts:
             points = ";".join(f"{x:.2f},{y:.2f}" for x, y in part.joined.tolist())

@@ -62,8 +62,7 @@ class Selected:
     """Attributes:
     labels: in the order of the record.
     instead: of each mask that is another label's thing, the place of that label; of each label, its own.
-    left_out: of each other mask, why it is none: `empty`, `area`, `score`, `group`, `reviewed`, or `number`:
-        there is no id for it.
+    left_out: of each other mask, why it is none: `empty`, `area`, `score`, `group`, `reviewed`, `number` (no id left).
     masks: how many the record has.
     """
 
