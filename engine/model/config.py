@@ -362,6 +362,11 @@ class ModelConfig(Part):
             )
         if (self.projector == "none") != isinstance(self.global_encoder, GridConfig):
             raise ValueError("projector 'none' is for global_encoder 'grid', which needs no other")
+        if isinstance(self.global_encoder, GridConfig):
+            if not self.language.has_axes:
+                raise ValueError("global_encoder 'grid' needs a language model of type 'qwen3_vl_text'")
+            if len(self.global_encoder.deep) > self.language.options.get("num_hidden_layers", math.inf):
+                raise ValueError("global_encoder.deep: the language model has fewer layers")
         if self.region_encoder is not None:
             tower = self.global_encoder
             if not (isinstance(tower, ClipConfig) and tower.hidden_size == self.region_encoder.dim):

@@ -69,6 +69,11 @@ class LanguageConfig(Part):
     model_type: LanguageType = "llama"
     options: dict[str, Any]
 
+    @property
+    def has_axes(self) -> bool:
+        """Whether its rotary positions have three axes, so that it asks where an image token lies."""
+        return self.model_type == "qwen3_vl_text"
+
     @field_validator("options")
     @classmethod
     def _options_are_known(cls, options: dict[str, Any]) -> dict[str, Any]:

@@ -128,8 +128,10 @@ def _recorded_wrong(plan: Plan) -> list[str]:
 @pytest.mark.parametrize("scale", [(1, -1), (1.01, 1)], ids=["logits", "states"])
 def test_recorded_steps_that_are_wrong(plan: Plan, monkeypatch: pytest.MonkeyPatch, scale: tuple[float, float]) -> None:
     class Spoilt(RecordedStep):
-        def __call__(self, ids: Sequence[int], positions: Sequence[int]) -> tuple[Tensor, Tensor]:
-            states, logits = super().__call__(ids, positions)
+        def __call__(
+            self, ids: Sequence[int], positions: Sequence[int], shifts: Sequence[int] | None = None
+        ) -> tuple[Tensor, Tensor]:
+            states, logits = super().__call__(ids, positions, shifts)
             return scale[0] * states, scale[1] * logits
 
     assert _recorded_wrong(plan) == []

@@ -218,7 +218,7 @@ def test_states_and_logits(model: Checkpoint, meta: dict[str, Any], expected: di
         _close(logits, expected[f"{name}.logits_new"], 1e-3, f"{name}: logits")
 
 
-@pytest.mark.parametrize("slots", [1, 4])
+@pytest.mark.parametrize(("slots", "recorded"), [(1, False), (4, False), (4, True)])
 @torch.inference_mode()
 def test_answers_and_masks_of_all_scenarios(
     model: Checkpoint,
@@ -226,9 +226,10 @@ def test_answers_and_masks_of_all_scenarios(
     expected: dict[str, torch.Tensor],
     embeddings: dict[str, ImageEmbedding],
     slots: int,
+    recorded: bool,
 ) -> None:
     """Through slots, one by one and together, photographs in several grids beside each other and beside none."""
-    generator = Generator(model.model, model.tokenizer, slots=slots)
+    generator = Generator(model.model, model.tokenizer, slots=slots, recorded=recorded)
     waiting = [(name, _request(model, meta["scenarios"][name])) for name in SCENARIOS]
     names: dict[int, str] = {}
     answers: dict[str, Generated] = {}

@@ -30,6 +30,8 @@ def _change(preset: str, path: str, value: object) -> dict:
         ("7b", "projector", "none", "'grid', which needs no other"),
         ("sa2va-qwen3vl-2b", "projector", "linear", "'grid', which needs no other"),
         ("sa2va-qwen3vl-2b", "global_encoder.deep", (5, 24), "24 blocks"),
+        ("sa2va-qwen3vl-2b", "language.model_type", "qwen3", "'qwen3_vl_text'"),
+        ("sa2va-qwen3vl-2b", "language.options.num_hidden_layers", 2, "fewer layers"),
         ("sa2va-qwen3vl-2b", "global_encoder.most_pixels", 1000, "multiples of 32"),
         ("sa2va-qwen3vl-2b", "language.options.rope_parameters.mrope_interleaved", False, "mrope_interleaved"),
     ],
