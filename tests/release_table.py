@@ -56,8 +56,14 @@ _CARD = "see its card"
 _SA2VA = "grounded captions, referring and reasoning segmentation, conversation"
 OFFICIAL = (
     *(
-        Official(f"ByteDance/Sa2VA-{name}", PRESETS[f"sa2va-{name.lower()}"], torch.float32, "Apache-2.0", _SA2VA)
-        for name in ("1B", "4B", "InternVL3-2B", "InternVL3-8B", "InternVL3-14B")
+        Official(
+            f"ByteDance/Sa2VA-{name}",
+            PRESETS[f"sa2va-{name.lower()}".replace("qwen3-vl", "qwen3vl")],
+            torch.float32,
+            "Apache-2.0",
+            _SA2VA,
+        )
+        for name in ("1B", "4B", "InternVL3-2B", "InternVL3-8B", "InternVL3-14B", "Qwen3-VL-2B", "Qwen3-VL-4B")
     ),
     Official("MBZUAI/GLaMM-FullScope", _GLAMM, torch.bfloat16, _CARD, "grounded captions, referring, regions"),
     Official("xinlai/LISA-7B-v1", _lisa("7b"), torch.bfloat16, _CARD, "reasoning and referring segmentation"),

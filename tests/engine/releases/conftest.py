@@ -17,6 +17,7 @@ from tests.hub_cache import lay
 TOWER = "openai/clip-tiny"
 PLACES = {
     "sa2va": "sa2va/internvl/ckpt",
+    "sa2va over Qwen3-VL": "sa2va/qwen3vl/ckpt",
     "glamm": "glamm/ckpt",
     "lisa": "lisa/ckpt",
     "mglmm": "mglmm/micro/ckpt",
