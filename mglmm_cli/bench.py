@@ -29,8 +29,8 @@ _BASELINE_LIMIT = 8
     "--baseline",
     "baselines",
     multiple=True,
-    type=click.Choice(["public", "generous"]),
-    help="Compare with this plain loop; may be given twice.",
+    type=click.Choice(["public", "generous", "cached"]),
+    help="Compare with this plain loop; may be repeated.",
 )
 @click.option(
     "--baseline-limit",
@@ -63,9 +63,10 @@ def bench(
 ) -> Exit:
     """Measure the engine on the photographs of DIR... or on made ones.
 
-    A baseline puts the same questions to the same weights, one photograph after the other and without a KV cache:
-    `public` the way the public code runs, `generous` with the encoders run once per photograph. Their answers are
-    compared with the engine's.
+    A baseline puts the same questions to the same weights, one photograph after the other: `public` the way the public
+    code of MGLMM, GLaMM and LISA runs, without a KV cache; `generous` so too, but with the encoders run once per
+    photograph; `cached` the way that of Sa2VA runs, with a KV cache and the pixel encoder once more for each mask.
+    Their answers are compared with the engine's.
     """
     if bool(inputs) == bool(synthetic):
         raise click.UsageError("give folders of photographs, or --synthetic N without any")

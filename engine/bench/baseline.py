@@ -1,4 +1,4 @@
-"""What the baselines have in common: one photograph after the other, one question after the other, no KV cache.
+"""What the baselines have in common: one photograph after the other, one question after the other.
 
 They put the engine's questions to the engine's weights and must give its answers; what they lack is everything that
 makes the engine fast. Nothing overlaps, and the only threads are those inside the libraries.
@@ -38,6 +38,7 @@ class Baseline(StrEnum):
 
     PUBLIC = "public"
     GENEROUS = "generous"
+    CACHED = "cached"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ class Done:
 
 
 @dataclass(frozen=True, slots=True)
-class _Said:
+class Said:
     """An answer: new ids without the stop token, `(n, D)` states behind its `[SEG]`, tokens chosen."""
 
     ids: tuple[int, ...]
@@ -74,7 +75,8 @@ class PlainLoop(ABC, Generic[_Seen]):
         self._model = checkpoint.model
         self._tokenizer = checkpoint.tokenizer
         self._device, self._dtype = checkpoint.device, checkpoint.precision.dtype
-        self._families = TEMPLATES[checkpoint.config.template].families
+        self._template = TEMPLATES[checkpoint.config.template]
+        self._families = self._template.families
         self._first = options.question(self._families)
         self._writer = PromptWriter(checkpoint.config, checkpoint.tokenizer)
         self._limit = options.max_new_tokens or checkpoint.config.max_new_tokens
@@ -112,7 +114,7 @@ class PlainLoop(ABC, Generic[_Seen]):
 
     @abstractmethod
     def _embedding(self, seen: _Seen) -> ImageEmbedding:
-        """What the mask decoder reads, asked for once per question."""
+        """What the mask decoder reads, asked for at each of its calls."""
 
     @abstractmethod
     def _last_logits(self, states: Tensor) -> Tensor:
@@ -130,11 +132,11 @@ class PlainLoop(ABC, Generic[_Seen]):
         """The answer to a question, its low-res mask logits, and how many tokens it took."""
         said = self._say(seen, views.grid, self._writer.question(asked.instruction))
         answer = parse(self._tokenizer.decode(said.ids))
-        low_res = self._masks(self._embedding(seen), said.states)
+        low_res = self._masks(seen, said.states)
         masks = to_masks(low_res, views.frame, self._config.pixel_encoder.image_size)
         return Answered(asked, answer, low_res, said.truncated).segcap(masks), low_res, said.tokens
 
-    def _say(self, seen: _Seen, grid: tuple[int, int] | None, question: Sequence[int]) -> _Said:
+    def _say(self, seen: _Seen, grid: tuple[int, int] | None, question: Sequence[int]) -> Said:
         """Greedy decoding; each token takes a pass over the whole sequence."""
         eos, offset = self._tokenizer.eos, self._config.seg_state_offset
         room = self._model.language_model.config.max_position_embeddings - len(self._writer.prefix) - len(question)
@@ -163,7 +165,7 @@ class PlainLoop(ABC, Generic[_Seen]):
         # Photographs may have prefixes of different lengths.
         start = states.shape[1] - len(text) + len(question) + offset
         places = [start + place for place, token in enumerate(ids) if token == self._tokenizer.seg]
-        return _Said(tuple(ids), states[0, places], tokens, not stopped)
+        return Said(tuple(ids), states[0, places], tokens, not stopped)
 
     def _states(self, seen: _Seen, grid: tuple[int, int] | None, text: Sequence[int]) -> Tensor:
         """`(1, T, D)`, last-layer states of the prefix and `text`, all of them computed anew."""
@@ -177,8 +179,9 @@ class PlainLoop(ABC, Generic[_Seen]):
         """Of some states, as `_states` gives them."""
         return logits_of(self._model.language_model, states, normed=self._config.seg_state_normed)
 
-    def _masks(self, embedding: ImageEmbedding, states: Tensor) -> Tensor:
+    def _masks(self, seen: _Seen, states: Tensor) -> Tensor:
         """`(N, m, m)`, by the network's own decoder."""
+        embedding = self._embedding(seen)
         prompts = self._model.prompt_vectors(states)
         index = torch.zeros(len(prompts), dtype=torch.long, device=prompts.device)
         return self._model.mask_head(embedding, prompts, index)

@@ -19,24 +19,24 @@ from engine.model.embedding import ImageEmbedding
 
 
 @dataclass(frozen=True, slots=True)
-class _Inputs:
+class Inputs:
     """The encoders' inputs on the model's device: `(1, 3, S, S)`, and `(1, 3, s, s)` or None."""
 
     pixels: Tensor
     view: Tensor | None
 
 
-class PublicLoop(PlainLoop[_Inputs]):
+class PublicLoop(PlainLoop[Inputs]):
     """Nothing is kept but the photograph itself."""
 
-    def _look(self, views: Views) -> _Inputs:
-        return _Inputs(self._pixels(views), self._view(views))
+    def _look(self, views: Views) -> Inputs:
+        return Inputs(self._pixels(views), self._view(views))
 
-    def _image_tokens(self, seen: _Inputs) -> Tensor:
+    def _image_tokens(self, seen: Inputs) -> Tensor:
         pixels = seen.pixels if seen.view is None else None
         return self._model.encode_images(pixels, seen.view).tokens
 
-    def _embedding(self, seen: _Inputs) -> ImageEmbedding:
+    def _embedding(self, seen: Inputs) -> ImageEmbedding:
         return self._model.pixel_encoder(seen.pixels).embedding
 
     def _last_logits(self, states: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ import torch
 from engine.bench import machine
 from engine.bench.agreement import compare
 from engine.bench.baseline import Baseline, PlainLoop
+from engine.bench.cached import CachedLoop
 from engine.bench.generous import GenerousLoop
 from engine.bench.public import PublicLoop
 from engine.bench.report import BaselineRun, Report, StageTime
@@ -22,7 +23,11 @@ from engine.pipeline.pipeline import Options, Pipeline
 from engine.records import Failure, PhotoRecord
 from engine.timing import Stages
 
-_LOOPS: dict[Baseline, type[PlainLoop]] = {Baseline.PUBLIC: PublicLoop, Baseline.GENEROUS: GenerousLoop}
+_LOOPS: dict[Baseline, type[PlainLoop]] = {
+    Baseline.PUBLIC: PublicLoop,
+    Baseline.GENEROUS: GenerousLoop,
+    Baseline.CACHED: CachedLoop,
+}
 _WARM_UP_TOKENS = 4
 
 

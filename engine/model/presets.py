@@ -1,10 +1,12 @@
 """Named configurations: `nano` (the embedded model), `nano-plain` (what it has grown from: without finer maps and
 without the names of its backbone's classifier), `7b` and `13b` (the paper's parts and sizes), `sa2va-...` (the sizes of
-its releases over InternVL and Qwen3-VL), `bench-768`.
+its releases over InternVL and Qwen3-VL), `bench-...`.
 
 `bench-768` is only for measuring on a CPU (`mglmm bench --model random:bench-768`): the paper's kind of prompt, with
 576 image tokens, before a language model of 12 layers of 768 with the whole vocabulary. Its encoders are too small to
 hide what the language model costs: a CLIP tower of 3 layers of 192, and SAM's ViT with 4 layers of 96 at 512 pixels.
+`bench-sa2va` and `bench-sa2va-qwen3vl` are Sa2VA's two lines for the same purpose: tiles or grid, SAM 2 at 1024 pixels
+and the vocabulary as they are, with Hiera-T, 6 layers of 384 in the vision tower and 8 of 512 in the language model.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from engine.model.config import (
     SamEncoderConfig,
     TilesConfig,
 )
+from engine.model.config_part import Part
 from engine.model.language_config import LanguageConfig
 
 NANO_PLAIN = ModelConfig(
@@ -163,12 +166,54 @@ def _sa2va_qwen3_vl(name: str, hidden: int, intermediate: int, layers: int, head
     )
 
 
+_SMALL_LANGUAGE = {
+    "hidden_size": 512,
+    "intermediate_size": 1408,
+    "num_hidden_layers": 8,
+    "num_attention_heads": 8,
+    "num_key_value_heads": 2,
+}
+
+
+def _small(config: ModelConfig, name: str, **parts: Part) -> ModelConfig:
+    """A Sa2VA of the same structure, with Hiera-T's sizes and a small language model."""
+    options = {**config.language.options, **_SMALL_LANGUAGE}
+    if "head_dim" in options:
+        options |= {"head_dim": 64, "rope_parameters": {**options["rope_parameters"], "mrope_section": [12, 10, 10]}}
+    pixel = Sam2EncoderConfig(
+        blocks=(1, 2, 7, 2),
+        dims=(96, 192, 384, 768),
+        heads=(1, 2, 4, 8),
+        windows=(8, 4, 14, 7),
+        global_blocks=(5, 7, 9),
+    )
+    language = config.language.model_copy(update={"options": options})
+    return config.model_copy(update={"name": name, "language": language, "pixel_encoder": pixel, **parts})
+
+
+BENCH_SA2VA = _small(
+    _sa2va("", 896, 4864, 24, 14),
+    "bench-sa2va",
+    global_encoder=TilesConfig(
+        hidden_size=384, intermediate_size=1536, num_hidden_layers=6, num_attention_heads=6, repeats_regions=True
+    ),
+)
+BENCH_SA2VA_QWEN = _small(
+    _sa2va_qwen3_vl("", 2048, 6144, 28, 16),
+    "bench-sa2va-qwen3vl",
+    global_encoder=GridConfig(
+        hidden_size=384, intermediate_size=1536, num_hidden_layers=6, num_attention_heads=6, deep=(1, 3, 5)
+    ),
+)
+
 PRESETS: dict[str, ModelConfig] = {
     "nano": NANO,
     "nano-plain": NANO_PLAIN,
     "7b": _vicuna("7b", 4096, 11008, 32, 32),
     "13b": _vicuna("13b", 5120, 13824, 40, 40),
     "bench-768": BENCH_768,
+    "bench-sa2va": BENCH_SA2VA,
+    "bench-sa2va-qwen3vl": BENCH_SA2VA_QWEN,
     "sa2va-1b": _sa2va("sa2va-1b", 896, 4864, 24, 14),
     "sa2va-4b": _sa2va("sa2va-4b", 2048, 11008, 36, 16),
     "sa2va-internvl3-2b": _sa2va("sa2va-internvl3-2b", 1536, 8960, 28, 12),

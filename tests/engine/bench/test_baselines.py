@@ -10,6 +10,7 @@ from PIL import Image
 
 from engine.bench.agreement import Agreement, compare
 from engine.bench.baseline import PlainLoop
+from engine.bench.cached import CachedLoop
 from engine.bench.generous import GenerousLoop
 from engine.bench.public import PublicLoop
 from engine.images.sources import Source
@@ -19,7 +20,7 @@ from engine.records import PhotoRecord
 from tests.engine.tiny import leaning_to_seg
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
-LOOPS = (PublicLoop, GenerousLoop)
+LOOPS = (PublicLoop, GenerousLoop, CachedLoop)
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,41 @@
+"""The way the public code of Sa2VA runs: a KV cache, one answer at a time, and the pixel encoder again for each mask.
+
+What that code does besides and throws away, such as running SAM 2's memory encoder on each mask, is left out here.
+
+Legend: `P` image tokens, `D` hidden size, `N` masks, `m` side of the low-res masks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from engine.bench.baseline import Said
+from engine.bench.public import Inputs, PublicLoop
+from engine.decoding.generator import Generator
+from engine.model.checkpoint import Checkpoint
+from engine.pipeline.pipeline import Options
+
+
+class CachedLoop(PublicLoop):
+    """Both encoders run anew for each question, the pixel encoder for each mask."""
+
+    def __init__(self, checkpoint: Checkpoint, options: Options) -> None:
+        super().__init__(checkpoint, options)
+        stop = self._template.stop
+        self._generator = Generator(self._model, self._tokenizer, slots=1, sampling=self._sampling, stop=stop)
+
+    def _say(self, seen: Inputs, grid: tuple[int, int] | None, question: Sequence[int]) -> Said:
+        tokens = self._image_tokens(seen)
+        prefix = self._writer.prefix_of(tokens.shape[1], grid)
+        (answer,) = self._generator.generate(prefix, tokens, [question], self._limit)
+        count = len(answer.ids) + (not answer.truncated)
+        return Said(answer.ids, answer.seg_states, count, answer.truncated)
+
+    def _masks(self, seen: Inputs, states: Tensor) -> Tensor:
+        """`(N, m, m)`, each from a pixel encoder's run and a decoder's of its own."""
+        alone = [super(CachedLoop, self)._masks(seen, state[None]) for state in states]
+        side = self._config.low_res_side
+        return torch.cat(alone) if alone else states.new_zeros(0, side, side)
