@@ -169,6 +169,7 @@ def _tiles(where: Path, config: Mapping[str, Any]) -> TilesConfig:
     vision = table_of(where, config, "vision_config")
     side = config.get("force_image_size") or vision.get("image_size")
     return TilesConfig(
+        repeats_regions=True,
         image_size=side,
         patch_size=vision["patch_size"],
         hidden_size=vision["hidden_size"],

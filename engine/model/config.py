@@ -91,6 +91,7 @@ class TilesConfig(Part):
         image_size: side of a tile.
         norm: of the layers.
         most_tiles: in which a photograph is cut; a thumbnail of the whole comes behind several.
+        repeats_regions: a question about a region holds once more those image tokens of the last tile that it covers.
     """
 
     kind: Literal["tiles"] = "tiles"
@@ -105,6 +106,7 @@ class TilesConfig(Part):
     norm: Literal["layer_norm", "rms_norm"] = "layer_norm"
     layer_norm_eps: float = Field(1e-6, gt=0, lt=1)
     most_tiles: int = Field(12, strict=True, ge=1, le=64)
+    repeats_regions: bool = False
 
     @model_validator(mode="after")
     def _sizes_fit(self) -> TilesConfig:

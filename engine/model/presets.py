@@ -100,7 +100,7 @@ def _sa2va(name: str, hidden: int, intermediate: int, layers: int, heads: int) -
     """Sa2VA over InternVL: the sizes of its Qwen2.5."""
     return ModelConfig(
         name=name,
-        global_encoder=TilesConfig(),
+        global_encoder=TilesConfig(repeats_regions=True),
         projector="norm_mlp2x_gelu",
         language=LanguageConfig(
             model_type="qwen2",

@@ -5,6 +5,7 @@ Legend: `B` photographs, `N` masks, `P` image tokens, `m` side of the low-res ma
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -22,8 +23,10 @@ from engine.masks.decoder import MaskDecoder
 from engine.masks.postprocess import low_res_areas
 from engine.memory import out_of_memory
 from engine.model.checkpoint import Checkpoint
+from engine.model.config import TilesConfig
 from engine.model.embedding import ImageEmbedding
 from engine.model.pixel_encoder import TOGETHER
+from engine.pipeline.regions import covered_cells, repeated
 from engine.records import Answer, Granularity, Mask, Parent, SegCap
 from engine.text import granularity
 from engine.text.grammar import parse
@@ -212,13 +215,13 @@ class Answerer:
             UsageError: if questions and boxes don't fit.
         """
         if boxes and self._tokenizer.region is None:
-            raise UsageError(f"the model has a region encoder, but its tokenizer has no token {REGION}")
+            raise UsageError(f"the model reads regions, but its tokenizer has no token {REGION} or the like")
         (photograph,) = self.encode([views])
-        regions = self._regions(views, boxes) if boxes else None
+        regions, marks = self._regions(views, photograph, boxes) if boxes else (None, [])
         answers: list[Answered] = []
         for question in questions:
-            history = [Turn(one.asked.instruction, one.answer.raw) for one in answers]
-            ids = self._writer.question(question, history)
+            history = [Turn(_marked(one.asked.instruction, marks), one.answer.raw) for one in answers]
+            ids = self._writer.question(_marked(question, marks), history)
             tokens = photograph.tokens[None]
             prefix = self._writer.prefix_of(len(photograph.tokens), photograph.grid)
             (text,) = self.generator.generate(prefix, tokens, [ids], self._limit, [regions])
@@ -252,10 +255,19 @@ class Answerer:
                 tensor.record_stream(torch.cuda.current_stream(self._device))
         return there
 
-    def _regions(self, views: Views, boxes: Sequence[Box]) -> Tensor:
+    def _regions(self, views: Views, photograph: Encoded, boxes: Sequence[Box]) -> tuple[Tensor, list[str]]:
+        """The vectors `(R, D)` of regions, and what stands for each of them in a question."""
+        encoder = self._model.config.global_encoder
+        if isinstance(encoder, TilesConfig):
+            side = math.isqrt(encoder.tokens_per_tile)
+            frame = views.frame
+            cells = [covered_cells(box, frame.height, frame.width, side) for box in boxes]
+            last = photograph.tokens[-encoder.tokens_per_tile :]
+            return torch.cat([last[numbers] for numbers in cells]), [repeated(len(numbers)) for numbers in cells]
         clip = torch.stack(self._clips([views]))  # a region encoder reads the CLIP tower
         index = torch.zeros(len(boxes), dtype=torch.long, device=clip.device)
-        return self._model.region_vectors(clip, region_boxes(boxes).to(clip.device), index)
+        vectors = self._model.region_vectors(clip, region_boxes(boxes).to(clip.device), index)
+        return vectors, [REGION] * len(boxes)
 
     def _low_res(self, drafts: Sequence[Draft], counts: Sequence[int]) -> list[Tensor]:
         """Low-res masks `(N, m, m)` of each answer, all from one decoder call."""
@@ -269,3 +281,10 @@ class Answerer:
         embedding = ImageEmbedding.join([photograph.embedding for photograph in photographs])
         low_res = self._decoder(embedding, self._model.prompt_vectors(states), index.to(states.device))
         return list(low_res.cpu().split(list(counts)))
+
+
+def _marked(question: str, marks: Sequence[str]) -> str:
+    """A question with what stands for its regions, in order; a region too few or too many is left for the check."""
+    for mark in marks if REGION not in marks else ():
+        question = question.replace(REGION, mark, 1)
+    return question

@@ -16,16 +16,18 @@ from safetensors.torch import load_file
 
 from engine.convert.convert import convert
 from engine.decoding.generator import Generator, whole_pass
-from engine.decoding.row import Generated, Request
-from engine.decoding.sequence import Prefix, PromptWriter
-from engine.images.tiling import tile_grid
+from engine.decoding.row import Generated, Request, Sampling
+from engine.decoding.sequence import Prefix, PromptWriter, embed_text
+from engine.images.tiling import MEAN, STD, tile_grid
 from engine.images.transforms import make_views
 from engine.masks import rle
 from engine.masks.decoder import OnnxMaskDecoder, TorchMaskDecoder
 from engine.masks.postprocess import to_masks
 from engine.model.checkpoint import Checkpoint, load
 from engine.model.embedding import ImageEmbedding
-from engine.text.prompts import TEMPLATES
+from engine.pipeline.answering import Answerer
+from engine.pipeline.regions import about_region, covered_cells, repeated
+from engine.text.prompts import REGION, TEMPLATES, Box
 from exporters.onnx import export
 
 FIXTURE = Path(__file__).parents[3] / "shared" / "parity" / "sa2va" / "internvl"
@@ -103,6 +105,10 @@ def test_tiles_and_squashed_view_are_exact(
     scenario, tiles = next((n, s) for n, s in meta["scenarios"].items() if s["image"] == name)
     assert views.clip is not None and len(views.clip) == tiles["n_tiles"]
     assert torch.equal(views.clip[:, :, ::32, ::32], expected[f"{scenario}.pixel_values_sub"])
+    mean, std = (torch.tensor(numbers).reshape(3, 1, 1) for numbers in (MEAN, STD))
+    pixels = ((views.clip * std + mean) * 255).round().to(torch.uint8).permute(0, 2, 3, 1)
+    hashes = [hashlib.sha256(tile.contiguous().numpy().tobytes()).hexdigest() for tile in pixels]
+    assert hashes == tiles["tile_uint8_sha256"]
 
 
 def test_tile_grids(model: Checkpoint) -> None:
@@ -192,6 +198,63 @@ def test_answers_and_masks_of_all_scenarios(
             _close(found[::step, ::step], stored, 1e-3, f"{name}: mask {number}")
             truth = mask_utils.decode(scenario["masks"][number]["rle"]).astype(bool)
             assert (rle.decode(mask.rle) == truth).mean() > 0.999, f"{name}: mask {number}"
+
+
+@torch.inference_mode()
+def test_regions_are_read_once_more(model: Checkpoint, meta: dict[str, Any], expected: dict[str, torch.Tensor]) -> None:
+    scenario = meta["scenarios"]["region"]
+    photograph = _photograph(scenario["image"])
+    height, width = photograph.shape[:2]
+    boxes = [
+        Box(left / width, top / height, right / width, bottom / height)
+        for top, bottom, left, right in scenario["regions_r0_r1_c0_c1"]
+    ]
+    cells = [covered_cells(box, height, width, 16) for box in boxes]
+    masks = expected["region.region_masks_16x16"].flatten(1)
+    assert cells == [torch.nonzero(mask)[:, 0].tolist() for mask in masks]
+    question = scenario["text"].removeprefix("<image>")
+    text = f"There are 2 part regions in the picture: region1{REGION}, region2{REGION}.\n{question}"
+    writer = PromptWriter(model.config, model.tokenizer)
+    tokens, _ = _encoded(model, scenario["image"])
+    prefix = writer.prefix_of(len(tokens))
+    marked = text
+    for numbers in cells:
+        marked = marked.replace(REGION, repeated(len(numbers)), 1)
+    ids = writer.question(marked)
+    region = model.tokenizer.region
+    assert region is not None
+    assert [*prefix.before, *[region] * len(tokens), *prefix.after, *ids] == expected["region.input_ids"].tolist()
+    table = model.model.language_model.get_input_embeddings()
+    vectors = torch.cat([tokens[numbers] for numbers in cells])
+    embedded = torch.cat(
+        [
+            embed_text(table, [*prefix.before], None, region, like=tokens),
+            tokens,
+            embed_text(table, [*prefix.after], None, region, like=tokens),
+            embed_text(table, ids, vectors, region, like=tokens),
+        ]
+    )
+    stated = scenario["inputs_embeds_stats"]
+    assert list(embedded.shape) == stated["shape"][1:]
+    for found, name in (
+        (embedded.sum(), "sum"),
+        (embedded.abs().sum(), "abs_sum"),
+        (embedded.square().sum(), "sq_sum"),
+    ):
+        assert float(found) == pytest.approx(stated[name], rel=1e-4), name
+    # All the way, and one region as the program asks for it.
+    answerer = Answerer(model, TorchMaskDecoder(model.model.mask_head), Sampling(), scenario["max_new_tokens"], 2)
+    (answer,) = answerer.converse(make_views(photograph, model.config), [text], boxes)
+    assert answer.answer.raw == scenario["prediction"].removesuffix("<|im_end|>")
+    asked = about_region(model.config, photograph, boxes[0], None)
+    assert asked.text.count(REGION) == 1 and asked.boxes == (boxes[0],) and "region1" in asked.text.splitlines()[1]
+    assert answerer.converse(make_views(photograph, model.config), [asked.text], asked.boxes)
+
+
+def test_cells_of_regions_at_the_edges() -> None:
+    assert covered_cells(Box(0, 0, 1, 1), 30, 50, 16) == list(range(256))
+    assert covered_cells(Box(0.99, 0.99, 1, 1), 160, 160, 16) == [255]
+    assert covered_cells(Box(0, 0, 0.001, 0.001), 160, 160, 16) == [0]
 
 
 def test_a_stop_text_of_ordinary_tokens(model: Checkpoint, meta: dict[str, Any]) -> None:

@@ -19,7 +19,7 @@ class TextTokenizer(Protocol):
     Attributes:
         seg, eos, pad: ids.
         bos: id of what begins every text, or None where nothing does.
-        region: id of `<bbox>`, or None where the tokenizer lacks it.
+        region: id of the token at which a vector of a region stands, or None where the tokenizer lacks it.
     """
 
     seg: int

@@ -15,6 +15,8 @@ from engine.model.tokenizers.byte_level import ByteLevelTokenizer
 from engine.text.grammar import PHRASE_CLOSE, PHRASE_OPEN, SEG
 
 END, PAD = "<|im_end|>", "<|endoftext|>"
+IMAGE_TOKEN = "<IMG_CONTEXT>"
+"""Stands for an image token where a question repeats some."""
 _NEEDED = (SEG, PHRASE_OPEN, PHRASE_CLOSE, END, PAD)
 
 
@@ -30,7 +32,6 @@ class QwenTokenizer(ByteLevelTokenizer):
 
     FILE = "qwen_tokenizer.json"
     bos: int | None = None
-    region: int | None = None
 
     def __init__(self, content: str) -> None:
         self._content = content
@@ -39,6 +40,7 @@ class QwenTokenizer(ByteLevelTokenizer):
         except Exception as error:  # tokenizers raises bare Exception
             raise UsageError(f"not a tokenizer: {error}") from error
         super().__init__(tokenizer, needed=_NEEDED, kind="Sa2VA", eos=END, pad=PAD)
+        self.region: int | None = tokenizer.token_to_id(IMAGE_TOKEN)
 
     def save(self, folder: Path) -> None:
         """Write the file into `folder`."""
