@@ -1,6 +1,7 @@
 """A picture of an answer: masks over the photograph, and under it the caption with its phrases in their colours.
 
-Phrase and masks share a colour and a small number. There is one cell per answer, the cells in a grid.
+Phrase and masks share a colour and a small number, and so do phrases that mean the same mask. There is one cell per
+answer, the cells in a grid.
 """
 
 from __future__ import annotations
@@ -13,15 +14,15 @@ from math import ceil
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, UnidentifiedImageError
 
 from engine.atomic import replacing
 from engine.images.decode import MAX_PIXELS, Photograph, decode_at_least
 from engine.images.sources import inside
 from engine.masks.rle import decode
-from engine.records import PhotoRecord, SegCap
+from engine.records import RLE, PhotoRecord, SegCap
 from engine.text.names import renewed
-from exporters.panel import PANEL, Style, colour_of, draw_panel, draw_tag, tag_size
+from exporters.panel import PANEL, Style, colour_of, draw_panel, draw_tag, phrase_numbers, tag_size
 
 _SUFFIX = ".jpg"
 _LIKE_A_PICTURE = re.compile(r"\.jpg_*$")
@@ -111,8 +112,13 @@ def _fitting(name: str, suffix: str) -> str:
     return f"{begin}-{digest}{suffix}"
 
 
-def write_overlay(path: Path, image: np.ndarray | Photograph, record: PhotoRecord) -> None:
+def write_overlay(path: Path, image: np.ndarray | Photograph, record: PhotoRecord, *, comment: str = "") -> None:
     """Draw a photograph's answers into a JPEG or PNG file, by the path's suffix; folders are made.
+
+    Args:
+        path: of the file.
+        image, record: see `draw`.
+        comment: ASCII that a JPEG carries, for `comment_of`.
 
     Raises:
         ValueError: for another suffix, or as `draw`.
@@ -126,7 +132,21 @@ def write_overlay(path: Path, image: np.ndarray | Photograph, record: PhotoRecor
         if suffix == ".png":
             picture.save(file, "PNG")
         else:
-            picture.save(file, "JPEG", quality=92, subsampling=0)
+            picture.save(file, "JPEG", quality=92, subsampling=0, comment=comment)
+
+
+def comment_of(path: Path) -> str | None:
+    """What an overlay carries; None if there is none, or something that is no picture.
+
+    Raises:
+        OSError: if it can't be read.
+    """
+    try:
+        with Image.open(path) as picture:
+            comment = picture.info.get("comment", b"")
+    except (FileNotFoundError, UnidentifiedImageError):
+        return None
+    return comment.decode("ascii", "replace") if isinstance(comment, bytes) else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,16 +169,20 @@ def _draw_cell(photograph: Image.Image, record: PhotoRecord, segcap: SegCap, sty
 
 
 def _marked(segcap: SegCap, size: tuple[int, int]) -> tuple[dict[int, int], list[_Marked]]:
-    """The numbers of the phrases that have pixels, by their place, and the masks at a `size` (width, height)."""
-    numbers: dict[int, int] = {}
-    masks: list[_Marked] = []
-    for index, phrase in enumerate(segcap.answer.phrases):
-        for seg in phrase.segs:
-            pixels = _resized(decode(segcap.masks[seg].rle), size)
-            if pixels.any():
-                number = numbers.setdefault(index, len(numbers) + 1)
-                masks.append(_Marked(pixels, number))
-    return numbers, masks
+    """The numbers of the phrases that can be seen, by their place, and the masks at a `size` (width, height).
+
+    What several phrases mean is painted once, with the number of the first.
+    """
+    numbers = phrase_numbers(segcap)
+    painted: dict[RLE, int] = {}
+    for index, number in numbers.items():
+        for seg in segcap.answer.phrases[index].segs:
+            if segcap.masks[seg].area:
+                painted.setdefault(segcap.masks[seg].rle, number)
+    masks = [_Marked(_resized(decode(rle), size), number) for rle, number in painted.items()]
+    seen = [mask for mask in masks if mask.pixels.any()]
+    shown = {mask.number for mask in seen}
+    return {index: number for index, number in numbers.items() if number in shown}, seen
 
 
 def _heading(record: PhotoRecord, segcap: SegCap) -> str:

@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 from PIL import Image, ImageDraw, ImageFont
 
-from engine.records import Answer
+from engine.records import RLE, Answer, SegCap
 
 Colour: TypeAlias = tuple[int, int, int]
 Font: TypeAlias = ImageFont.FreeTypeFont | ImageFont.ImageFont
@@ -69,6 +69,23 @@ class Style:
 def colour_of(number: int) -> Colour:
     """The colour of phrase `number`, counted from 1; they repeat after the palette's length."""
     return PALETTE[(number - 1) % len(PALETTE)]
+
+
+def phrase_numbers(segcap: SegCap) -> dict[int, int]:
+    """The numbers of the phrases that have a pixel, from 1, by their index.
+
+    A phrase whose masks are all those of phrases before it has the number of the first of them.
+    """
+    numbers: dict[int, int] = {}
+    taken: dict[RLE, int] = {}
+    for index, phrase in enumerate(segcap.answer.phrases):
+        masks = [segcap.masks[seg].rle for seg in phrase.segs if segcap.masks[seg].area]
+        if masks:
+            fresh = any(mask not in taken for mask in masks)
+            numbers[index] = max(taken.values(), default=0) + 1 if fresh else taken[masks[0]]
+            for mask in masks:
+                taken.setdefault(mask, numbers[index])
+    return numbers
 
 
 def draw_panel(heading: str, answer: Answer, numbers: Mapping[int, int], style: Style, width: int) -> Image.Image:

@@ -15,7 +15,7 @@ from rich.style import Style
 from rich.text import Text
 
 from engine.records import SegCap
-from exporters.panel import colour_of
+from exporters.panel import colour_of, phrase_numbers
 from mglmm_cli.text import clean
 
 _LINE_EVERY = 10.0  # seconds between plain lines
@@ -130,8 +130,8 @@ def duration(seconds: float) -> str:
 def print_answer(segcap: SegCap) -> None:
     """Print a caption on stdout; on a terminal, phrases that have a mask are in the colours of the overlay."""
     text = Text(clean(segcap.answer.caption))
-    marked = [phrase for phrase in segcap.answer.phrases if any(segcap.masks[seg].area for seg in phrase.segs)]
-    for number, phrase in enumerate(marked, start=1):
+    for index, number in phrase_numbers(segcap).items():
+        phrase = segcap.answer.phrases[index]
         style = Style(color=Color.from_rgb(*colour_of(number)), bold=True)
         text.stylize(style, phrase.span.start, phrase.span.end)
     Console(highlight=False).print(text, soft_wrap=True)

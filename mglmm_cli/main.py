@@ -76,6 +76,7 @@ cli = _Program(
     lazy={
         "segcap": LazyCommand("mglmm_cli.segcap:segcap", "Caption and segment folders of photographs."),
         "status": LazyCommand("mglmm_cli.status:status", "Say how far the run of a folder is."),
+        "stats": LazyCommand("mglmm_cli.stats:stats", "Count captions, masks, categories and what was left out."),
         "rebuild": LazyCommand("mglmm_cli.rebuild:rebuild", "Write a folder's outputs from its journal again."),
         "merge-runs": LazyCommand("mglmm_cli.merge_runs:merge_runs", "Join the runs of several folders into one."),
         "export": LazyCommand("mglmm_cli.export:export", "Write labels as other tools take them."),

@@ -20,7 +20,7 @@ def rebuild(out: Path, **chosen: Any) -> Exit:
     """Write segcap.json and failures.jsonl of OUT from its journal; no model runs.
 
     OUT is an output folder of `mglmm segcap`, finished or not. Overlays are drawn by running that command again with
-    --overlay.
+    --overlay and the same options as here.
     """
     from engine.journal import Lock
     from mglmm_cli.folder import check_folder, open_index, say_outputs

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Protocol, Self
@@ -24,7 +25,9 @@ from engine.records import Failure, PhotoRecord
 from engine.text.names import to_text
 from exporters.coco import write_coco
 from exporters.labels.dataset import Choice
-from exporters.overlay import overlay_path, read, write_overlay
+from exporters.labels.filters import Filters
+from exporters.labels.labelled import labelled
+from exporters.overlay import comment_of, overlay_path, read, write_overlay
 from exporters.report.writer import check_folder as check_report
 from mglmm_cli.coco_ids import check_ids, largest_id
 from mglmm_cli.folder import COCO, FAILURES, JOURNAL, REPORT, say_outputs
@@ -135,7 +138,7 @@ class FolderResults:
         fresh: begin anew; what is of an older run goes, and nothing else.
         max_pixels: of a photograph that is drawn.
         lock: of the folder, where the caller holds it already.
-        choice: which masks the COCO file has, in which form.
+        choice: which masks the COCO file has, in which form; the pictures have the same.
         listed: the list in COCO's form that the photographs are on.
 
     Raises:
@@ -163,7 +166,7 @@ class FolderResults:
         if report:
             check_report(folder / REPORT)
         self._fresh = fresh
-        self._choice = choice
+        self._choice = choice or Choice()
         self._flying: dict[str, _Flight] = {}
         with ExitStack() as stack:
             above = largest_id(listed) if listed else 0
@@ -172,7 +175,9 @@ class FolderResults:
                 check_ids(listed, self._journal.index, folder)
             # Before the first overlay is drawn, which begins as such a file.
             discard_leftovers(folder)
-            self._overlays = stack.enter_context(_Overlays(folder, max_pixels)) if overlay else None
+            self._overlays = (
+                stack.enter_context(_Overlays(folder, max_pixels, self._choice.filters)) if overlay else None
+            )
             self._stack = stack.pop_all()
 
     def __enter__(self) -> Self:
@@ -240,7 +245,7 @@ class FolderResults:
                 write_report([index], [self._folder], self._folder / REPORT)
 
     def _draw_missing(self, source: Source, place: Place) -> None:
-        if self._overlays and not overlay_path(self._folder, source.file_name).exists():
+        if self._overlays and not self._overlays.has(source.file_name):
             record = self._journal.read(place)
             assert isinstance(record, PhotoRecord)  # it is done
             self._overlays.add(source, record)
@@ -280,10 +285,18 @@ def write_outputs(folder: Path, choice: Choice | None = None) -> Index:
 
 
 class _Overlays:
-    """Draws in threads; waits when too many pictures are pending, so that memory stays bounded."""
+    """Draws labels in threads; waits when too many pictures are pending, so that memory stays bounded.
 
-    def __init__(self, folder: Path, max_pixels: int) -> None:
+    Args:
+        folder: that of the run.
+        max_pixels: of a photograph.
+        filters: which masks are labels; each picture says with which it was drawn.
+    """
+
+    def __init__(self, folder: Path, max_pixels: int, filters: Filters) -> None:
         self._folder, self._max_pixels = folder, max_pixels
+        self._filters = filters
+        self._comment = f"labels {json.dumps(asdict(filters))}"
         self._pool = ThreadPoolExecutor(_OVERLAY_THREADS, thread_name_prefix="overlay")
         self._pending: deque[Future[None]] = deque()
         self._adding = threading.Lock()
@@ -304,6 +317,10 @@ class _Overlays:
                 self._pending.popleft().result()
             self._pending.append(self._pool.submit(self._draw, source, record))
 
+    def has(self, file_name: str) -> bool:
+        """Whether there is a picture of a photograph with these labels."""
+        return comment_of(overlay_path(self._folder, file_name)) == self._comment
+
     def wait(self) -> None:
         """Wait for the last pictures."""
         while self._pending:
@@ -320,7 +337,8 @@ class _Overlays:
             height, width = photograph.height, photograph.width
             if (height, width) != (record.height, record.width):
                 raise PhotographError("open", f"it had {record.width} x {record.height} pixels, now {width} x {height}")
-            write_overlay(overlay_path(self._folder, record.file_name), photograph, record)
+            path = overlay_path(self._folder, record.file_name)
+            write_overlay(path, photograph, labelled(record, self._filters), comment=self._comment)
         except Exception as error:
             if isinstance(error, OSError) and error.errno is not None and not out_of_memory(error):
                 raise  # the disk's, not the picture's

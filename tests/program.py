@@ -40,6 +40,7 @@ CONTEXT.set_forkserver_preload(
         "mglmm_cli.doctor_table",
         "mglmm_cli.results",
         "mglmm_cli.segcap",
+        "mglmm_cli.stats_table",
         "peft",
         "trainer.run.dry_run",
         "trainer.run.loop",

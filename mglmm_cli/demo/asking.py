@@ -132,7 +132,7 @@ def into(look: Look, number: int) -> Options | None:
 
 
 def numbered(segcap: SegCap) -> list[tuple[int, str]]:
-    """The phrases that have a pixel, numbered from 1, as the overlays do."""
+    """The phrases that have a pixel, numbered from 1."""
     return [(number, text) for number, (_, text) in enumerate(_seen(segcap), start=1)]
 
 

@@ -12,8 +12,8 @@ from engine.errors import UsageError
 from engine.masks import rle
 from engine.records import Mask, Parent, PhotoRecord, SegCap
 from engine.text.grammar import parse
-from exporters.overlay import draw, overlay_path, write_overlay
-from exporters.panel import PALETTE, PANEL, TEXT, Style, draw_panel
+from exporters.overlay import comment_of, draw, overlay_path, write_overlay
+from exporters.panel import PALETTE, PANEL, TEXT, Style, draw_panel, phrase_numbers
 
 HEIGHT, WIDTH = 300, 500
 GREY = np.full((HEIGHT, WIDTH, 3), 100, np.uint8)
@@ -67,6 +67,22 @@ def test_a_phrase_whose_mask_is_empty_takes_no_colour() -> None:
     picture = np.asarray(draw(GREY, record(answer(BOTH, mask(0, 0, 0, 0), DOG))))
     assert has(picture[HEIGHT:], PALETTE[0]) and not has(picture[HEIGHT:], PALETTE[1])
     assert picture[110, 310, 2] > picture[110, 310, 0]  # the dog is number 1
+
+
+def test_phrases_of_one_mask_share_its_number() -> None:
+    raw = "<p> A man </p> [SEG] and <p> the person </p> [SEG] with <p> a dog </p> [SEG], <p> both </p> [SEG] [SEG]."
+    segcap = answer(raw, MAN, MAN, DOG, MAN, DOG)
+    assert phrase_numbers(segcap) == {0: 1, 1: 1, 2: 2, 3: 1}
+    picture = np.asarray(draw(GREY, record(segcap)))
+    assert picture[20, 80].tolist() == list(PALETTE[0]) and picture[100, 350].tolist() == list(PALETTE[1])
+    assert not has(picture, PALETTE[2])
+
+
+def test_a_phrase_with_a_mask_of_its_own_has_a_number_of_its_own() -> None:
+    segcap = answer("<p> A man </p> [SEG], <p> all that live </p> [SEG] [SEG].", MAN, MAN, DOG)
+    assert phrase_numbers(segcap) == {0: 1, 1: 2}
+    picture = np.asarray(draw(GREY, record(segcap)))
+    assert picture[20, 80].tolist() == list(PALETTE[0]) and picture[100, 350].tolist() == list(PALETTE[1])
 
 
 def test_a_part_shows_on_its_whole() -> None:
@@ -173,3 +189,14 @@ def test_no_name_of_a_photograph_stands_in_the_way_of_another(tmp_path: Path) ->
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
         assert path.is_relative_to(tmp_path / "overlays")
+
+
+def test_a_jpeg_says_what_it_was_drawn_with(tmp_path: Path) -> None:
+    path = tmp_path / "a.jpg"
+    assert comment_of(path) is None
+    write_overlay(path, GREY, record(answer(BOTH, MAN, DOG)), comment='labels {"nms": 0.7}')
+    assert comment_of(path) == 'labels {"nms": 0.7}'
+    write_overlay(path, GREY, record(answer(BOTH, MAN, DOG)))
+    assert comment_of(path) == ""
+    path.write_bytes(b"no picture")
+    assert comment_of(path) is None

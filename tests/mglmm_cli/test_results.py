@@ -10,14 +10,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from engine.images.sources import Source
 from engine.journal import RunInfo, Start
 from engine.records import PhotoRecord
+from exporters.labels.dataset import Choice
+from exporters.labels.filters import Filters
+from exporters.labels.labelled import labelled
+from exporters.overlay import comment_of, write_overlay
 from mglmm_cli import results as results_module
 from mglmm_cli.results import FolderResults
+from tests.exporters.report import made
 
 START = Start(RunInfo("mglmm 0", "tiny", "0" * 64, {}), ("photos",), "/")
 
@@ -105,10 +111,10 @@ def test_an_overlay_that_fails_is_drawn_by_the_next_run(
 ) -> None:
     plain = results_module.write_overlay
 
-    def fails(path: Path, *rest: Any) -> None:
+    def fails(path: Path, *rest: Any, **options: Any) -> None:
         if path.name == "1.png.jpg":
             raise error
-        plain(path, *rest)
+        plain(path, *rest, **options)
 
     out = tmp_path / "out"
     with monkeypatch.context() as patch:
@@ -122,9 +128,50 @@ def test_an_overlay_that_fails_is_drawn_by_the_next_run(
 
 
 def test_a_full_disk_stops_the_run(tmp_path: Path, photos: list[Source], monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*rest: Any) -> None:
+    def full(*rest: Any, **options: Any) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(results_module, "write_overlay", full)
     with pytest.raises(OSError, match="No space left"):
         _run(tmp_path / "out", photos)
+
+
+def _drawn(out: Path, photos: list[Source], filters: Filters) -> np.ndarray:
+    """The overlay after a run over one photograph that has a scene."""
+    record = made.scene(photos[0].file_name)
+    with FolderResults(out, START, overlay=True, choice=Choice(filters)) as results:
+        todo = list(results.todo(photos[:1]))
+        results.begin()
+        for photo in todo:
+            results.add(photo, record)
+        results.finish()
+    return np.asarray(Image.open(out / "overlays" / "0.png.jpg").convert("RGB"))
+
+
+def test_overlays_draw_the_labels_that_segcap_json_has(tmp_path: Path, photos: list[Source]) -> None:
+    Image.new("RGB", (made.WIDTH, made.HEIGHT)).save(photos[0].path)
+    out = tmp_path / "out"
+    labels = _drawn(out, photos, Filters())
+    expected = tmp_path / "expected.jpg"
+    for filters in (Filters(), Filters(min_area=200)):
+        record = labelled(made.scene(photos[0].file_name), filters)
+        write_overlay(expected, np.zeros((made.HEIGHT, made.WIDTH, 3), np.uint8), record)
+        assert np.array_equal(
+            _drawn(tmp_path / str(filters.min_area), photos, filters), np.asarray(Image.open(expected))
+        )
+    # The hat is too small; nothing is answered again, but the picture is another.
+    assert not np.array_equal(_drawn(out, photos, Filters(min_area=200)), labels)
+    assert np.array_equal(_drawn(out, photos, Filters()), labels)
+
+
+def test_an_overlay_with_these_labels_is_not_drawn_again(tmp_path: Path, photos: list[Source]) -> None:
+    out = tmp_path / "out"
+    _run(out, photos)
+    paths = sorted((out / "overlays").iterdir())
+    before = [path.stat().st_mtime_ns for path in paths]
+    _run(out, photos)
+    assert [path.stat().st_mtime_ns for path in paths] == before
+    # One of an older version, which drew masks that are no labels, does not say what it shows.
+    Image.open(paths[0]).convert("RGB").save(paths[0])
+    _run(out, photos)
+    assert comment_of(paths[0]) == comment_of(paths[1]) != ""
