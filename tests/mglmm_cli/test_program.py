@@ -49,7 +49,13 @@ def test_version() -> None:
 @pytest.mark.parametrize(
     ("args", "commands"),
     [
-        ([], "segcap status stats rebuild report demo ask data train merge eval doctor bench convert models export".split()),
+        (
+            [],
+            (
+                "segcap status stats rebuild merge-runs export report demo "
+                "ask data train merge eval doctor bench convert models"
+            ).split(),
+        ),
         (["data"], ["convert", "formats", "show"]),
         (["eval"], ["mgsc", "gcg", "refer", "grefer", "reason", "caption", "region", "panoptic", "photos"]),
         (["export"], ["onnx"]),
