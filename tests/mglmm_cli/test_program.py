@@ -58,7 +58,7 @@ def test_version() -> None:
         ),
         (["data"], ["convert", "formats", "show"]),
         (["eval"], ["mgsc", "gcg", "refer", "grefer", "reason", "caption", "region", "panoptic", "photos"]),
-        (["export"], ["onnx"]),
+        (["export"], "coco coco-panoptic yolo labelme label-studio cvat imagefolder onnx".split()),
     ],
 )
 def test_help_lists_all_commands(args: list[str], commands: list[str]) -> None:
