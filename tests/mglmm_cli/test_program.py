@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -65,7 +66,8 @@ def test_help_lists_all_commands(args: list[str], commands: list[str]) -> None:
     result = CliRunner().invoke(cli, [*args, "--help"])
     assert result.exit_code == 0
     section = result.output.partition("Commands:\n")[2]
-    assert [line.split()[0] for line in section.splitlines()] == commands
+    # What goes on in a second line stands further in.
+    assert re.findall(r"^  (\S+)", section, re.MULTILINE) == commands
 
 
 def every_command(group: LazyGroup, path: str = "") -> list[tuple[str, click.Command]]:
