@@ -262,7 +262,7 @@ def test_the_program_runs_several_processes(tiny_folder: Path, photos: Sequence[
     assert "21 photographs done" in done.stderr and "Traceback" not in done.stderr
     lines = (tmp_path / "out" / "journal.jsonl").read_text().splitlines()
     assert identify(str(tiny_folder))[1] in lines[0]
-    names = [value["name"] for value in map(json.loads, lines) if "name" in value]
+    names = {value["name"] for value in map(json.loads, lines) if "name" in value}
     assert sorted(names) == [f"{number:02}.png" for number in range(24)]
 
 
