@@ -78,11 +78,16 @@ def require_folder(path: Path) -> None:
         raise UsageError(f"{str(path)!r}: {reason[:1].lower()}{reason[1:]}; choose another folder") from None
 
 
+def is_leftover(name: str) -> bool:
+    """Whether a file has the name of one that a killed process left."""
+    return _LEFTOVER.fullmatch(name) is not None
+
+
 def discard_leftovers(folder: Path) -> None:
     """Remove what a process that was killed in `replacing` left below a folder."""
     for path, _, names in os.walk(folder):
         for name in names:
-            if _LEFTOVER.fullmatch(name):
+            if is_leftover(name):
                 Path(path, name).unlink(missing_ok=True)
 
 

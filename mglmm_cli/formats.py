@@ -86,7 +86,7 @@ def _run(
     **chosen: Any,
 ) -> Exit:
     from exporters.formats.export import Export
-    from exporters.formats.folder import claim
+    from exporters.formats.folder import claimed
     from exporters.formats.names import Names
     from exporters.labels.dataset import Dataset
     from mglmm_cli.folder import open_index
@@ -101,14 +101,15 @@ def _run(
         photographs = _photographs(index, photos, placed=format.photographs or save_images, copies=save_images)
         names = Names((photograph["file_name"] for photograph in index.photographs()), flat=flat)
         try:
-            claim(output, format.name)
-            format.write(Export(format, dataset, output, names, photographs, choice.masks))
+            with claimed(output, format.name) as written:
+                export = Export(format, dataset, output, names, photographs, choice.masks, written)
+                format.write(export)
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
             raise MglmmError(
                 f"{error.filename or output}: the export can't be written ({reason}): mend that, and run this again"
             ) from error
-        _say(format, photographs, index, output)
+        _say(format, photographs, len(export.seen), output)
         if review is not None:
             _say_unmet(review, index, reviewed)
     return Exit.DONE
@@ -129,7 +130,7 @@ def _photographs(index: Index, root: Path | None, *, placed: bool, copies: bool)
     return Photographs(root, placed=placed, copies=copies, max_pixels=most if isinstance(most, int) else MAX_PIXELS)
 
 
-def _say(format: Format, photographs: Photographs, index: Index, output: Path) -> None:
+def _say(format: Format, photographs: Photographs, count: int, output: Path) -> None:
     found = photographs.found
     if format.loses:
         click.echo(f"mglmm: {format.name} can't hold {format.loses}: segcap.json has them", err=True)
@@ -151,8 +152,8 @@ def _say(format: Format, photographs: Photographs, index: Index, output: Path) -
             "wrong places; --save-images writes upright copies",
             err=True,
         )
-    plural = "" if index.done == 1 else "s"
-    click.echo(f"mglmm: {index.done} photograph{plural}; wrote {clean(str(output))} ({format.name})", err=True)
+    plural = "" if count == 1 else "s"
+    click.echo(f"mglmm: {count} photograph{plural}; wrote {clean(str(output))} ({format.name})", err=True)
 
 
 def _say_unmet(review: Reviewed, index: Index, path: Path | None) -> None:

@@ -88,15 +88,18 @@ def _usable(entries: Sequence[Any], given: str, faults: list[str]) -> Iterator[M
                 raise ValueError("has no id that is a number or text")
             if type(number) is not kind:
                 raise ValueError(f"has an id that is {_KINDS[type(number)]}, where most are {_KINDS[kind]}")
+            if isinstance(number, int) and not -(1 << 63) <= number < 1 << 64:
+                raise ValueError("has an id of more than 64 bits, which few readers keep")
             if number in first:
                 raise ValueError(f"has the id of {_short(first[number])}")
-            if name in names:
-                raise ValueError(f"is the photograph of id {_short(names[name])} as well")
+            path = str(PurePosixPath(name))  # "./a.jpg" and "a.jpg" are one
+            if path in names:
+                raise ValueError(f"is the photograph of id {_short(names[path])} as well")
         except ValueError as error:
             what = f"{_short(entry.get('file_name'))}, id {_short(entry.get('id'))}" if isinstance(entry, dict) else ""
             faults.append(f"{given}: image {place + 1} ({what or _short(entry)}) {error}: it is left out")
             continue
-        first[number], names[name] = name, number
+        first[number], names[path] = name, number
         yield {**entry, "id": number}
 
 

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from tempfile import TemporaryFile
 from typing import IO, Any
 
-from engine.atomic import replacing
 from engine.journal import dump
 from exporters.formats.export import Export
 from exporters.formats.lines import JsonList
@@ -25,9 +24,9 @@ def write(export: Export) -> None:
     folder = export.folder / "annotations"
     folder.mkdir(exist_ok=True)
     with (
-        replacing(folder / "instances.json") as instances,
-        replacing(folder / "captions.json") as captions,
-        replacing(folder / "results.json") as results,
+        export.file("annotations/instances.json") as instances,
+        export.file("annotations/captions.json") as captions,
+        export.file("annotations/results.json") as results,
         TemporaryFile(dir=folder) as images,
     ):
         head = {"info": export.dataset.info, "licenses": export.dataset.licenses}

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from engine.atomic import replacing
 from engine.journal import dump
 from engine.masks.rle import decode
 from exporters.formats.export import Export, labelled
@@ -30,7 +29,7 @@ def write(export: Export) -> None:
     Smaller masks lie on top; masks of fine-grained answers, which are parts of others, are left out.
     """
     categories = [{**entry, "isthing": 1} for entry in export.dataset.categories]
-    with replacing(export.folder / _FOLDER / "panoptic.json") as file:
+    with export.file(f"{_FOLDER}/panoptic.json") as file:
         file.write(b'{"info":%b,\n"licenses":%b' % (dump(export.dataset.info), dump(export.dataset.licenses)))
         file.write(b',\n"categories":%b,\n"images":' % dump(categories))
         images = JsonList(file)
@@ -59,7 +58,7 @@ def _write_png(export: Export, photo: Photo) -> dict[str, Any]:
     segments = [_segment(pixels == segment, segment, entry) for segment, entry in drawn]
     stem = export.names.stem(photo.image["file_name"])
     colours = np.stack([pixels & 255, pixels >> 8 & 255, pixels >> 16], axis=-1).astype(np.uint8)
-    with replacing(export.folder / _FOLDER / "panoptic" / f"{stem}.png") as file:
+    with export.file(f"{_FOLDER}/panoptic/{stem}.png") as file:
         Image.fromarray(colours).save(file, "PNG")
     return {
         "image_id": photo.image["id"],

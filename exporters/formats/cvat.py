@@ -10,7 +10,6 @@ from typing import Any
 from xml.sax.saxutils import XMLGenerator
 from xml.sax.xmlreader import AttributesImpl
 
-from engine.atomic import replacing
 from engine.masks.rle import decode
 from exporters.formats.export import Export, labelled
 from exporters.formats.runs import rows_of_runs
@@ -33,7 +32,7 @@ def write(export: Export) -> None:
     ]
     names = [allowed(name) for name in export.categories.values()]
     export.write_json("labels.json", [{"name": name, "attributes": attributes} for name in names])
-    with replacing(export.folder / "annotations.xml") as file:
+    with export.file("annotations.xml") as file:
         xml = XMLGenerator(file, "utf-8", short_empty_elements=True)
         xml.startDocument()
         with_ends = _Elements(xml)

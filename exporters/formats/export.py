@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from engine.atomic import replacing
 from engine.journal import dump
@@ -29,6 +30,8 @@ class Export:
         names: where a photograph's files lie in it.
         photographs: puts photographs beside the labels.
         masks: the form of masks.
+        written: gets the files of the folder that this export has, relative, with `/`.
+        seen: gets the names of the photographs.
     """
 
     format: Format
@@ -37,6 +40,8 @@ class Export:
     names: Names
     photographs: Photographs
     masks: Shapes
+    written: set[str] = field(default_factory=set)
+    seen: set[str] = field(default_factory=set)
 
     @property
     def categories(self) -> dict[int, str]:
@@ -45,7 +50,9 @@ class Export:
 
     def photos(self) -> Iterator[Photo]:
         """The photographs in the order of the inputs."""
-        return self.dataset.photographs()
+        for photo in self.dataset.photographs():
+            self.seen.add(photo.image["file_name"])
+            yield photo
 
     def image(self, photo: Photo, place: str) -> str:
         """Put a photograph's file where the format wants it.
@@ -60,7 +67,9 @@ class Export:
         size = (photo.image["height"], photo.image["width"])
         put = self.photographs.put(photo.image["file_name"], photo.path, size, self.folder / place)
         if put is not None:
-            return put.relative_to(self.folder).as_posix()
+            name = put.relative_to(self.folder).as_posix()
+            self.written.add(name)
+            return name
         return place + (Path(photo.image["file_name"]).suffix or ".jpg")
 
     def shown_name(self, photo: Photo) -> str:
@@ -75,8 +84,15 @@ class Export:
 
     def write(self, name: str, data: bytes) -> None:
         """Write a file of the folder, whole or not at all."""
-        with replacing(self.folder / name) as file:
+        with self.file(name) as file:
             file.write(data)
+
+    @contextmanager
+    def file(self, name: str) -> Iterator[BinaryIO]:
+        """Open a file of the folder to write, which is whole or not there."""
+        self.written.add(name)
+        with replacing(self.folder / name) as file:
+            yield file
 
 
 def labelled(photo: Photo) -> Iterator[tuple[Label, dict[str, Any]]]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from engine.atomic import replacing
 from engine.journal import dump
 from exporters.formats.export import Export
 from exporters.labels.dataset import Photo
@@ -19,7 +18,7 @@ _OBJECT = ("id", "category_id", "bbox", "area", "score", "phrase", "caption_id",
 def write(export: Export) -> None:
     """Write `metadata.jsonl` beside the photographs; the columns are the same in each row, whatever it holds."""
     categories = export.categories
-    with replacing(export.folder / "metadata.jsonl") as file:
+    with export.file("metadata.jsonl") as file:
         for photo in export.photos():
             name = export.image(photo, export.names.stem(photo.image["file_name"]))
             file.write(dump(_row(photo, name, categories)) + b"\n")

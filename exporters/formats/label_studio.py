@@ -13,7 +13,6 @@ from xml.sax.saxutils import quoteattr
 
 import numpy as np
 
-from engine.atomic import replacing
 from engine.masks.rle import decode
 from exporters.formats.export import IMAGES, Export, labelled
 from exporters.formats.lines import JsonList
@@ -32,7 +31,7 @@ def write(export: Export) -> None:
     """Write `tasks.json` and `config.xml`."""
     export.write("config.xml", _config(export).encode())
     model = export.dataset.info["model"]
-    with replacing(export.folder / "tasks.json") as file:
+    with export.file("tasks.json") as file:
         tasks = JsonList(file)
         for photo in export.photos():
             tasks.add(_task(photo, export, model))

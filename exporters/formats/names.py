@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from hashlib import blake2b
-from pathlib import PurePosixPath
+from posixpath import splitext
 
 _HASH = 4
 """Bytes that tell names apart which would be one."""
@@ -39,8 +39,8 @@ class Names:
 
     def _plain(self, file_name: str) -> str:
         # A list may name files anywhere.
-        parts = [part for part in PurePosixPath(file_name).with_suffix("").parts if part.strip("/") not in ("", "..")]
-        return ("__" if self._flat else "/").join(parts)
+        parts = [part for part in splitext(file_name)[0].split("/") if part not in ("", ".", "..")]
+        return ("__" if self._flat else "/").join(parts) or "_"
 
 
 def share(file_name: str) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -54,7 +55,7 @@ class Photographs:
     def put(self, file_name: str, path: str, size: tuple[int, int], place: Path) -> Path | None:
         """Put a photograph where it belongs, if photographs are put anywhere.
 
-        What stands there of an export before is kept if it is a link to the same file, or a copy of the same size.
+        What stands there of an export before is kept if it is a link to the same file, or a copy of it as it is now.
 
         Args:
             file_name: its name in the run.
@@ -95,17 +96,20 @@ class Photographs:
             return target
         target = place.with_name(place.name + (".jpg" if suffix in _JPEG else ".png"))
         self.found.copied += 1
-        if not self._has(target, header):
+        stamp = source.stat().st_mtime_ns
+        if not self._has(target, header, stamp):
             image = Image.fromarray(decode(source, max_pixels=self.max_pixels))
             with replacing(target) as file:
                 if suffix in _JPEG:
                     image.save(file, "JPEG", quality=_QUALITY)
                 else:
                     image.save(file, "PNG")
+            os.utime(target, ns=(stamp, stamp))
         return target
 
-    def _has(self, target: Path, header: Header) -> bool:
-        if target.is_symlink() or not target.exists():
+    def _has(self, target: Path, header: Header, stamp: int) -> bool:
+        """Whether a copy is there that was made of the photograph with this time of its last change."""
+        if target.is_symlink() or not target.exists() or target.stat().st_mtime_ns != stamp:
             return False
         try:
             there = read_header(target, max_pixels=self.max_pixels)
@@ -117,7 +121,6 @@ class Photographs:
 def _link(source: Path, target: Path) -> None:
     if target.is_symlink() and os.readlink(target) == str(source):
         return
-    temporary = target.with_name(f".{target.name}.tmp")
-    temporary.unlink(missing_ok=True)
+    temporary = target.with_name(f".{secrets.token_hex(8)}.tmp")  # as those of `engine.atomic`
     temporary.symlink_to(source)
     temporary.replace(target)

@@ -5,9 +5,8 @@ Source: docs.ultralytics.com, "Instance Segmentation Datasets Overview".
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
+import yaml
 
 from exporters.formats.export import Export
 from exporters.formats.names import share
@@ -30,6 +29,8 @@ def write(export: Export) -> None:
     border = _VAL
     if len(shares) > 1:
         border = float(np.clip(border, np.nextafter(shares[0], 1), shares[-1]))
+    # A training must not read new labels by the classes of an export before.
+    (export.folder / "data.yaml").unlink(missing_ok=True)
     for photo in export.photos():
         split = "val" if share(photo.image["file_name"]) < border else "train"
         place = f"{split}/{export.names.stem(photo.image['file_name'])}"
@@ -39,14 +40,16 @@ def write(export: Export) -> None:
             for label, entry in zip(photo.labels, photo.annotations, strict=True)
         ]
         export.write(f"labels/{place}.txt", "".join(rows).encode("ascii"))
-    # Names in double quotes, as JSON has them, are YAML whatever they hold.
-    names = "".join(f"  {numbers[number]}: {json.dumps(name)}\n" for number, name in export.categories.items())
-    path = json.dumps(str(export.folder.resolve()))
     # With one photograph there is nothing to keep apart.
     val = "val" if len(shares) > 1 else ("val" if shares and shares[0] < border else "train")
     train = "train" if len(shares) > 1 else val
-    text = f"path: {path}\ntrain: images/{train}\nval: images/{val}\nnames:\n{names}"
-    export.write("data.yaml", text.encode())
+    data = {
+        "path": str(export.folder.resolve()),
+        "train": f"images/{train}",
+        "val": f"images/{val}",
+        "names": {numbers[number]: name for number, name in export.categories.items()},
+    }
+    export.write("data.yaml", yaml.safe_dump(data, allow_unicode=True, sort_keys=False).encode())
 
 
 def _corners(label: Label, photo: Photo, simplify: float) -> str:

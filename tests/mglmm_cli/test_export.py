@@ -243,3 +243,47 @@ def test_photographs_that_are_gone_are_counted(folder: Path) -> None:
     out, said = export(folder, "yolo")
     assert said[1].startswith("mglmm: 1 photograph was not found, so only its labels are there (b.png")
     assert len(list((out / "labels").rglob("*.txt"))) == 2
+
+
+def test_what_an_export_before_had_goes_and_other_files_stay(folder: Path) -> None:
+    out, _ = export(folder, "yolo")
+    (out / "notes.txt").write_text("mine")
+    verdict = {"file_name": NAMES[0], "segcap": None, "seg": None, "phrase": None, "verdict": "wrong", "note": ""}
+    (folder / "v.jsonl").write_text(json.dumps({**verdict, "annotation_id": None}))
+    _, said = export(folder, "yolo", "--reviewed", "v.jsonl")
+    assert said[-1] == f"mglmm: 1 photograph; wrote {Path('x', 'yolo')} (yolo)"
+    left = sorted(path.name for path in out.rglob("*") if path.is_file() and not path.name.startswith("."))
+    assert left == ["b.png", "b.txt", "data.yaml", "notes.txt"]
+    assert not list(out.rglob("a"))  # its folders, too
+
+
+def test_a_copy_follows_its_photograph(folder: Path) -> None:
+    out, _ = export(folder, "imagefolder", "--save-images")
+    first = (out / NAMES[1]).stat().st_mtime_ns
+    export(folder, "imagefolder", "--save-images")
+    assert (out / NAMES[1]).stat().st_mtime_ns == first
+    Image.new("RGB", (made.WIDTH, made.HEIGHT), (200, 20, 20)).save(folder / "photos" / NAMES[1])
+    export(folder, "imagefolder", "--save-images")
+    with Image.open(out / NAMES[1]) as copy:
+        assert copy.getpixel((0, 0)) == (200, 20, 20)
+
+
+def test_names_that_are_hard_to_write(tmp_path: Path) -> None:
+    names = ("..jpg", "\U0001f697 \u2028 'a' \"b\".png", f"{'n' * 250}.png", ".mglmm-export.png")
+    made.write_journal(tmp_path / "out", [made.scene(name) for name in names])
+    (tmp_path / "photos").mkdir()
+    for name in names:
+        Image.new("RGB", (made.WIDTH, made.HEIGHT)).save(tmp_path / "photos" / name, "PNG")
+    for format in FORMATS:
+        export(tmp_path, format.name)
+        export(tmp_path, format.name)
+    assert {path.name for path in (tmp_path / "x").iterdir()} == {format.name for format in FORMATS}
+    data = yaml.safe_load((tmp_path / "x" / "yolo" / "data.yaml").read_text(encoding="utf-8"))
+    assert Path(data["path"]).is_dir()
+
+
+def test_a_folder_that_was_killed_early_is_taken(folder: Path) -> None:
+    (folder / "x" / "coco").mkdir(parents=True)
+    (folder / "x" / "coco" / ".0123456789abcdef.tmp").write_bytes(b"")
+    out, _ = export(folder, "coco")
+    assert not list(out.glob(".*.tmp"))

@@ -61,6 +61,8 @@ def test_text_ids_and_whole_numbers_of_pandas(tmp_path: Path) -> None:
         (image(8, "b\0.jpg"), "is not named relative to a folder"),
         (image(8, "\ud800.jpg"), "half characters"),
         ("b.jpg", "image 3 ('b.jpg') is no object"),
+        ({"id": 1 << 64, "file_name": "b.jpg"}, "more than 64 bits"),
+        ({"id": 2, "file_name": "./a.jpg"}, "is the photograph of id"),
     ],
 )
 def test_an_image_that_can_not_be_used_is_told_and_the_others_are_taken(tmp_path: Path, entry: Any, why: str) -> None:
