@@ -201,7 +201,8 @@ class Index:
     def entries(self) -> Iterator[Entry]:
         """The same with their numbers."""
         for row in self._rows(done=True):
-            yield Entry(self._numbers[row], self._form(self._offsets[row]))
+            offset = self._offsets[row]
+            yield Entry(self._numbers[row], self._form(offset), self._read(offset).known)
 
     def lines(self) -> Iterator[Photograph]:
         """What the journal says of each photograph, answered or not, in the order of the inputs, with its number."""

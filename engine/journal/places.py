@@ -30,7 +30,9 @@ class Entry:
     Attributes:
         number: its own (see `engine.journal.numbers`).
         form: its public form.
+        known: what its file held.
     """
 
     number: int
     form: dict[str, Any]
+    known: Fingerprint

@@ -65,7 +65,7 @@ class Export:
             its place with its ending; that which it would have if there is no file.
         """
         size = (photo.image["height"], photo.image["width"])
-        put = self.photographs.put(photo.image["file_name"], photo.path, size, self.folder / place)
+        put = self.photographs.put(photo.image["file_name"], photo.path, size, self.folder / place, photo.known)
         if put is not None:
             name = put.relative_to(self.folder).as_posix()
             self.written.add(name)

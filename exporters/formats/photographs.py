@@ -13,6 +13,7 @@ from engine.atomic import replacing
 from engine.errors import PhotographError
 from engine.images.decode import decode
 from engine.images.header import Header, read_header
+from engine.journal.content import UNKNOWN, Fingerprint, unchanged
 
 _READ_ANYWHERE = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
 _JPEG = frozenset({".jpg", ".jpeg"})
@@ -52,7 +53,9 @@ class Photographs:
     max_pixels: int
     found: Found = field(default_factory=Found)
 
-    def put(self, file_name: str, path: str, size: tuple[int, int], place: Path) -> Path | None:
+    def put(
+        self, file_name: str, path: str, size: tuple[int, int], place: Path, known: Fingerprint = UNKNOWN
+    ) -> Path | None:
         """Put a photograph where it belongs, if photographs are put anywhere.
 
         What stands there of an export before is kept if it is a link to the same file, or a copy of it as it is now.
@@ -62,6 +65,8 @@ class Photographs:
             path: where the run found it; empty where that is not known.
             size: height and width that the run saw.
             place: where it goes, without ending.
+            known: what the run read; where the run found it, the file must be the same. One that is looked for in
+                `root` may be another with the same pixels.
 
         Returns:
             the file; None if it is not placed, or was not found.
@@ -78,6 +83,8 @@ class Photographs:
                 raise PhotographError(
                     "open", f"it had {size[1]} x {size[0]} pixels, now {header.width} x {header.height}"
                 )
+            if self.root is None and known.content and not unchanged(source, known):
+                raise PhotographError("open", "its file has changed since the run: run mglmm segcap again")
             if not self.placed:
                 self.found.turned += header.turned
                 return None

@@ -7,11 +7,12 @@ has for it, or what the COCO file that it was listed in calls it; `numbering` sa
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from typing import Any, Literal
 
 from engine.journal import Index, RunInfo
+from engine.journal.content import UNKNOWN, Fingerprint
 from engine.masks.rle import run_lengths
 from exporters.categories import category_ids, category_name
 from exporters.labels.filters import Filters
@@ -50,6 +51,7 @@ class Photo:
         labels: its masks, in the order of `annotations`.
         annotations: COCO's entries of them.
         captions: what was asked and answered, with all phrases.
+        known: what its file held.
     """
 
     image: Entry
@@ -57,6 +59,7 @@ class Photo:
     labels: tuple[Label, ...]
     annotations: list[Entry]
     captions: list[Entry]
+    known: Fingerprint = UNKNOWN
 
 
 class Dataset:
@@ -107,7 +110,7 @@ class Dataset:
             wrong = self._reviewed.wrong(entry.form)
             if wrong is not None:
                 selected = select(entry.form, self.choice.filters, self._category, wrong)
-                yield self._photo(entry.form, entry.number, selected)
+                yield replace(self._photo(entry.form, entry.number, selected), known=entry.known)
 
     def _photo(self, photograph: Mapping[str, Any], number: int, selected: Selected) -> Photo:
         image = _image(photograph, str(number) if self._text else number)

@@ -287,3 +287,14 @@ def test_a_folder_that_was_killed_early_is_taken(folder: Path) -> None:
     (folder / "x" / "coco" / ".0123456789abcdef.tmp").write_bytes(b"")
     out, _ = export(folder, "coco")
     assert not list(out.glob(".*.tmp"))
+
+
+def test_a_photograph_that_changed_since_the_run_is_not_taken(folder: Path) -> None:
+    program.run_text("segcap", "photos", "-o", "real", "--granularity", "panoptic", "--max-new-tokens", "4", cwd=folder)
+    (folder / "photos" / NAMES[1]).unlink()
+    Image.new("RGB", (made.WIDTH, made.HEIGHT), (9, 9, 9)).save(folder / "photos" / NAMES[1])
+    done = program.run_text("export", "yolo", "real", "-o", "y", cwd=folder)
+    assert "1 photograph was not found" in done.stderr and "has changed since the run" in done.stderr
+    assert [path.name for path in (folder / "y" / "images").rglob("*.png")] == ["man.png"]
+    done = program.run_text("export", "yolo", "real", "-o", "y", "--photos", "photos", cwd=folder)
+    assert "not found" not in done.stderr
