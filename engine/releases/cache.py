@@ -82,8 +82,10 @@ class Entry:
 
     @property
     def used(self) -> datetime:
-        """When a model was last loaded from it."""
-        return datetime.fromtimestamp((self.folder / _USED).stat().st_mtime, UTC)
+        """When a model was last loaded from it, or when it was made, where that was not noted."""
+        noted = self.folder / _USED
+        place = noted if noted.exists() else self.folder / _ABOUT
+        return datetime.fromtimestamp(place.stat().st_mtime, UTC)
 
     def touch(self) -> None:
         """Note that it is used now; where the cache can't be written, that is not noted."""

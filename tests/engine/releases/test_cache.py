@@ -71,3 +71,11 @@ def test_a_failure_leaves_no_entry(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     assert cache.make(release, half, lambda: None) == made
     cache.remove(made)
     assert cache.entries() == [] and not made.folder.exists()
+
+
+def test_an_entry_whose_use_was_not_noted_is_listed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("MGLMM_CACHE", str(tmp_path))
+    entry = cache.make(Release("a/b", None, "0" * 40), lambda folder: folder.mkdir(parents=True), lambda: None)
+    (entry.folder / "used").unlink(missing_ok=True)
+    assert cache.named("a/b") == [entry]
+    assert entry.used.timestamp() == pytest.approx((entry.folder / "release.json").stat().st_mtime)
