@@ -16,7 +16,10 @@ _OBJECT = ("id", "category_id", "bbox", "area", "score", "phrase", "caption_id",
 
 
 def write(export: Export) -> None:
-    """Write `metadata.jsonl` beside the photographs; the columns are the same in each row, whatever it holds."""
+    """Write `metadata.jsonl` beside the photographs; the columns are the same in each row, whatever it holds.
+
+    A `parent` that there is none of is 0, as lists of whole numbers with and without null don't become one column.
+    """
     categories = export.categories
     with export.file("metadata.jsonl") as file:
         for photo in export.photos():
@@ -26,6 +29,7 @@ def write(export: Export) -> None:
 
 def _row(photo: Photo, name: str, categories: dict[int, str]) -> dict[str, Any]:
     objects: dict[str, list[Any]] = {key: [entry[key] for entry in photo.annotations] for key in _OBJECT}
+    objects["parent"] = [number or 0 for number in objects["parent"]]
     objects["category"] = [categories[entry["category_id"]] for entry in photo.annotations]
     objects["segmentation"] = [entry["segmentation"] for entry in photo.annotations]
     return {
@@ -33,6 +37,6 @@ def _row(photo: Photo, name: str, categories: dict[int, str]) -> dict[str, Any]:
         "image_id": photo.image["id"],
         "width": photo.image["width"],
         "height": photo.image["height"],
-        "captions": [{key: caption[key] for key in _CAPTION} for caption in photo.captions],
+        "captions": [{**{key: one[key] for key in _CAPTION}, "parent": one["parent"] or 0} for one in photo.captions],
         "objects": objects,
     }

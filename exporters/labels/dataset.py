@@ -6,6 +6,7 @@ has for it, or what the COCO file that it was listed in calls it; `numbering` sa
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
@@ -14,6 +15,7 @@ from typing import Any, Literal
 from engine.journal import Index, RunInfo
 from engine.journal.content import UNKNOWN, Fingerprint
 from engine.masks.rle import run_lengths
+from engine.text.names import from_text
 from exporters.categories import category_ids, category_name
 from exporters.labels.filters import Filters
 from exporters.labels.numbering import annotation_id, caption_id
@@ -149,7 +151,14 @@ class Dataset:
                     "attributes": about,
                 }
             )
-        return Photo(image, photograph.get("path", ""), selected.labels, annotations, captions)
+        return Photo(image, self._path(photograph), selected.labels, annotations, captions)
+
+    def _path(self, photograph: Mapping[str, Any]) -> str:
+        """Of its file; a relative one was given from the folder that the run was started in."""
+        path = photograph.get("path")
+        if not isinstance(path, str) or not path or "\0" in path:
+            return ""
+        return os.path.join(self._journal.start.folder if self._journal.start else "", from_text(path))
 
     def _segmentation(self, label: Label) -> Any:
         # COCO's crowds are run lengths.

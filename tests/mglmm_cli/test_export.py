@@ -298,3 +298,11 @@ def test_a_photograph_that_changed_since_the_run_is_not_taken(folder: Path) -> N
     assert [path.name for path in (folder / "y" / "images").rglob("*.png")] == ["man.png"]
     done = program.run_text("export", "yolo", "real", "-o", "y", "--photos", "photos", cwd=folder)
     assert "not found" not in done.stderr
+
+
+def test_photographs_are_found_from_any_folder(folder: Path) -> None:
+    how = ("--granularity", "panoptic", "--max-new-tokens", "4")
+    program.run_text("segcap", "photos", "-o", "real", *how, cwd=folder)
+    (folder / "elsewhere").mkdir()
+    program.run_text("export", "imagefolder", folder / "real", "-o", folder / "z", cwd=folder / "elsewhere")
+    assert sorted(path.name for path in (folder / "z").rglob("*.png")) == ["b.png", "man.png"]
