@@ -209,7 +209,7 @@ def composing(change: Change) -> Iterator[None]:
 def evaluate(folder: Path, data: Path) -> dict[str, float | None]:
     """The scores of a run's model by their headings."""
     model = folder / "model"
-    _, identity = identify(str(model))
+    identity = identify(str(model)).sha256
     scores: dict[str, float | None] = {}
     for name, which, headings in EVALUATIONS:
         out = folder / "eval" / name

@@ -11,6 +11,7 @@ without the others is skipped. Without a GPU it says so and is done.
     agreement     the embedded model on the GPU and on the CPU; mask decoders, slots, prefixes, lower precisions
     scarcity      memory that runs out
     speed         random:7b in bfloat16: photographs per second, stages, shares of bandwidth and arithmetic, public loop
+    sa2va         Sa2VA's two lines: answers, and speed beside the way their public code runs
     embedded      the embedded model's speed
     program       `mglmm segcap --devices cuda`
 
@@ -45,6 +46,7 @@ PARTS = (
     Part("agreement", "benchmarks.gpu_parts.agreement:run", _MODEL, 120),
     Part("scarcity", "benchmarks.gpu_parts.scarcity:run", _MODEL, 60),
     Part("speed", "benchmarks.gpu_parts.speed:run", _MODEL, 260),
+    Part("sa2va", "benchmarks.gpu_parts.sa2va:run", _MODEL, 200),
     Part("embedded", "benchmarks.gpu_parts.embedded:run", _MODEL, 100),
     Part("program", "benchmarks.gpu_parts.program:run", _PROGRAM, 80),
 )

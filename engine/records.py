@@ -80,7 +80,8 @@ class Mask:
         rle: the pixels.
         area: number of pixels.
         bbox: `x, y, width, height` in pixels; zeros for an empty mask.
-        score: mean foreground probability over the mask's pixels, 0 for an empty mask.
+        score: mean foreground probability over the mask's pixels, or the IoU that the model predicts for it where it
+            does; 0 for an empty mask.
     """
 
     rle: RLE

@@ -9,6 +9,7 @@ Inputs:
     output_size       `(2,)` int64, height and width `H, W` of the wanted masks
 Outputs:
     low_res_masks     `(N, m, m)` float32 logits
+    predicted_iou     `(N,)` float32, for a decoder that chooses each mask by it
     masks             `(N, 1, H, W)` float32 logits, padding undone and resized
 """
 
@@ -22,7 +23,7 @@ import torch
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
-from engine.masks.decoder import IMAGE_INDEX, LOW_RES, PROMPTS, maps_of
+from engine.masks.decoder import IMAGE_INDEX, LOW_RES, PROMPTS, maps_of, outputs_of
 from engine.model.checkpoint import CONFIG, DECODER, HEAD, load_part, read_config
 from engine.model.config import ModelConfig
 from engine.model.embedding import ImageEmbedding
@@ -67,8 +68,9 @@ class _Flat(nn.Module):
         super().__init__()
         self.head = head
 
-    def forward(self, prompts: Tensor, image_index: Tensor, *maps: Tensor) -> Tensor:
-        return self.head(ImageEmbedding.of(maps), prompts, image_index)
+    def forward(self, prompts: Tensor, image_index: Tensor, *maps: Tensor) -> tuple[Tensor, ...]:
+        found = self.head.judged(ImageEmbedding.of(maps), prompts, image_index)
+        return (found.logits,) if found.predicted_iou is None else (found.logits, found.predicted_iou)
 
 
 def _decoder_graph(config: ModelConfig, head: MaskHead) -> ModelProto:
@@ -80,7 +82,7 @@ def _decoder_graph(config: ModelConfig, head: MaskHead) -> ModelProto:
         **{name: torch.zeros(2, *shape) for name, shape in maps.items()},
     }
     dynamic = {"prompts": {0: masks}, "image_index": {0: masks}, "maps": tuple({0: images} for _ in maps)}
-    return graph_of(_Flat(head), inputs, [LOW_RES], dynamic)
+    return graph_of(_Flat(head), inputs, outputs_of(config), dynamic)
 
 
 def _with_resize(model: ModelProto, side: int) -> ModelProto:

@@ -19,7 +19,7 @@ from engine.masks.decoder import Backend
 from engine.model import checkpoint
 from engine.model.checkpoint import Checkpoint
 from engine.model.onnx_runtime import conflict
-from engine.model.precision import Precision
+from engine.model.precision import named
 from engine.pipeline.pipeline import Options, Pipeline, Wanted
 from engine.records import Failure as FailureRecord
 from engine.records import PhotoRecord
@@ -33,14 +33,14 @@ from mglmm.results import Failure, Result, result_of
 _LOGGER = logging.getLogger("mglmm")
 Granularity = Wanted
 """What `segcap` asks about: `panoptic`, `fine` or `both`."""
-PrecisionName = Literal["float32", "bfloat16", "float16", "int8", "int4"]
+PrecisionName = Literal["auto", "float32", "bfloat16", "float16", "int8", "int4"]
 
 
 def load(
     model: str | os.PathLike[str] = "nano",
     *,
     device: str = "cpu",
-    precision: PrecisionName = "float32",
+    precision: PrecisionName = "auto",
     decoder: Backend = "onnx",
 ) -> Model:
     """Load a model.
@@ -49,7 +49,7 @@ def load(
         model: an embedded model (`nano`), a model's folder, an official release of MGLMM, GLaMM, LISA or
             Sa2VA (its folder or hub name; it is fetched and converted once), or `random:PRESET`.
         device: where it runs: `cpu`, `cuda`, `cuda:1`.
-        precision: of the weights in memory.
+        precision: of the weights in memory; `auto` is bfloat16 for a large model on a GPU, else float32.
         decoder: what runs the mask decoder, ONNX Runtime or torch.
 
     Raises:
@@ -59,9 +59,9 @@ def load(
     if not isinstance(model, str | os.PathLike) or not os.fspath(model):
         raise expected("model", "a name or a folder", model)
     text("device", device)
-    one_of("precision", precision, [one.value for one in Precision])
+    one_of("precision", precision, get_args(PrecisionName))
     one_of("decoder", decoder, get_args(Backend))
-    loaded = checkpoint.load(_located(os.fspath(model)), precision=Precision(precision), device=device)
+    loaded = checkpoint.load(_located(os.fspath(model)), precision=named(precision), device=device)
     if loaded.device.type == "cuda" and decoder == "onnx" and (line := conflict()):
         warnings.warn(line, RuntimeWarning, stacklevel=2)
     return Model(loaded, decoder)

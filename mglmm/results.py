@@ -25,7 +25,8 @@ class Phrase:
     Attributes:
         text: the phrase; empty for masks that the model gave no name.
         span: where it stands: `caption[start:end]` for `start, end = span`.
-        scores: of each mask, the mean probability of its pixels; 0 for a mask without any.
+        scores: of each mask, the mean probability of its pixels, or the IoU that a model like Sa2VA predicts for it; 0
+            for a mask without any.
         boxes: `x, y, width, height` around each mask, in pixels; zeros for a mask without any.
         rles: the masks as run lengths, COCO's compressed form (`to_coco()` is what `pycocotools` takes).
         name_score: probability that the model gave the words of the phrase; None for masks without a name.

@@ -27,11 +27,11 @@ def doctor(model: str, precision: str, device: str, as_json: bool) -> Exit:
     check fails.
     """
     from engine.doctor import examine
-    from engine.model.precision import Precision
+    from engine.model.precision import named
     from mglmm_cli.doctor_table import print_report
     from mglmm_cli.releases import located
 
-    report = examine(located(model), precision=Precision(precision), device=device)
+    report = examine(located(model), precision=named(precision), device=device)
     if as_json:
         click.echo(json.dumps(_to_json(report), indent=2))
     else:

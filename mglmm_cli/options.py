@@ -17,10 +17,10 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 PRECISION = click.option(
     "--precision",
     # Written out: to import engine.model.precision takes seconds.
-    type=click.Choice(["float32", "bfloat16", "float16", "int8", "int4"]),
-    default="float32",
+    type=click.Choice(["auto", "float32", "bfloat16", "float16", "int8", "int4"]),
+    default="auto",
     show_default=True,
-    help="Of the weights in memory.",
+    help="Of the weights in memory; auto is bfloat16 for a large model on a GPU, else float32.",
 )
 DEVICE = click.option("--device", default="cpu", show_default=True, help="Where the model runs: cpu, cuda, cuda:1.")
 DEVICES = click.option(
@@ -75,11 +75,11 @@ def open_model(model: str, precision: str, device: str) -> Checkpoint:
         UsageError: see `engine.model.checkpoint.load` and `engine.releases.locate.locate`.
     """
     from engine.model.checkpoint import load
-    from engine.model.precision import Precision
+    from engine.model.precision import named
     from mglmm_cli.releases import located
 
     warn_of_runtime(device)
-    return load(located(model), precision=Precision(precision), device=device)
+    return load(located(model), precision=named(precision), device=device)
 
 
 def warn_of_runtime(*devices: str) -> None:

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from engine.images.coco_list import CocoList
     from engine.images.sources import Source
     from engine.journal import RunInfo
+    from engine.model.checkpoint import Identity
+    from engine.model.precision import Precision
     from engine.pipeline.finishing import Outcome
     from engine.pipeline.pipeline import Options
     from engine.records import PhotoRecord
@@ -127,6 +129,8 @@ def segcap(
         lock = stack.enter_context(held(folder)) if folder else None
 
         from engine.journal import Start
+        from engine.model.checkpoint import identify
+        from engine.model.precision import fitting, named
         from engine.pipeline.pipeline import Options
         from engine.workers.fleet import parse_devices
         from mglmm_cli.releases import located
@@ -135,7 +139,9 @@ def segcap(
         workers = parse_devices(devices)
         options = Options(**given({**asked, "seed": seed}))
         place = located(model)
-        info = _run_info(place, precision, options)
+        found = identify(place)
+        weights = named(precision) or fitting(found.config, workers[0].device)
+        info = _run_info(found, weights, options)
         results: Results
         if folder:
             start = Start(info, inputs, os.getcwd(), root, photographs.listed.licenses if photographs.listed else ())
@@ -154,7 +160,7 @@ def segcap(
         else:
             results = StreamResults(sys.stdout.buffer)
         stack.enter_context(results)
-        return _run(_Job(model, place, precision, workers, options), photographs, results)
+        return _run(_Job(model, place, weights, workers, options), photographs, results)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +177,7 @@ class _Job:
 
     model: str
     place: str
-    precision: str
+    precision: Precision
     workers: Sequence[Worker]
     options: Options
 
@@ -273,19 +279,17 @@ def _find(inputs: Sequence[str], out: Path | None, root: str | None) -> _Photogr
     return photographs
 
 
-def _run_info(model: str, precision: str, options: Options) -> RunInfo:
+def _run_info(model: Identity, precision: Precision, options: Options) -> RunInfo:
     """What is about to run."""
     from engine.journal import RunInfo
-    from engine.model.checkpoint import identify
 
-    name, sha256 = identify(model)
-    return RunInfo(f"mglmm {__version__}", name, sha256, {**asdict(options), "precision": precision})
+    asked = {**asdict(options), "precision": precision.value}
+    return RunInfo(f"mglmm {__version__}", model.name, model.sha256, asked, mask_score=model.config.mask_score)
 
 
 @contextmanager
 def _open(job: _Job, *, in_order: bool) -> Iterator[Model]:
     """The model, in this process if it is one on one device."""
-    from engine.model.precision import Precision
     from engine.pipeline.pipeline import Pipeline
     from engine.workers.fleet import Fleet, describe
 
@@ -298,7 +302,7 @@ def _open(job: _Job, *, in_order: bool) -> Iterator[Model]:
         return
     click.echo(f"mglmm: {clean(job.model)} in {len(workers)} processes: {describe(workers)}", err=True)
     warn_of_runtime(*(worker.device for worker in workers))
-    with Fleet(job.place, Precision(job.precision), workers, job.options) as fleet:
+    with Fleet(job.place, job.precision, workers, job.options) as fleet:
         yield partial(fleet.run, in_order=in_order)
 
 

@@ -24,6 +24,7 @@ from engine.masks import rle
 from engine.masks.decoder import Backend, open_mask_decoder
 from engine.masks.postprocess import to_masks
 from engine.model.checkpoint import Checkpoint, load
+from engine.model.mask_head import LowResMasks
 from engine.model.precision import Precision
 from engine.pipeline.answering import Answered, Answerer
 from engine.pipeline.pipeline import Options, Pipeline
@@ -146,8 +147,8 @@ class Work:
         """Half precision against float32: another word may win, but answers and masks must be some."""
         checkpoint = load(self._plan.embedded, precision=precision, device=self._plan.device)
         found, exactly = self._asked(checkpoint), self._asked(self._here)
-        finite = all(bool(one.low_res.isfinite().all()) for one in found)
-        masks = sum(len(one.low_res) for one in found)
+        finite = all(bool(one.low_res.logits.isfinite().all()) for one in found)
+        masks = sum(len(one.low_res.logits) for one in found)
         likeness = self._compare(found, exactly)
         self._say(precision.value, likeness, finite and masks > 0 and all(one.answer.raw for one in found))
         del checkpoint
@@ -185,7 +186,7 @@ class Work:
             if one.answer.raw != other.answer.raw:
                 continue
             same += 1
-            for low, right in zip(one.low_res, other.low_res, strict=True):
+            for low, right in zip(one.low_res.logits, other.low_res.logits, strict=True):
                 masks += 1
                 logits = max(logits, float((low - right).abs().max() / right.abs().max().clamp(min=1e-9)))
                 full = self._pixels(low, view), self._pixels(right, view)
@@ -197,7 +198,7 @@ class Work:
 
     def _pixels(self, low_res: Tensor, view: Views) -> Tensor:
         """`(H, W)` of logits `(m, m)`, through the encoding of masks and back."""
-        (mask,) = to_masks(low_res[None], view.frame, self._side)
+        (mask,) = to_masks(LowResMasks(low_res[None]), view.frame, self._side)
         return torch.from_numpy(np.ascontiguousarray(rle.decode(mask.rle)))
 
     def _figure(self, name: str, likeness: _Likeness) -> None:

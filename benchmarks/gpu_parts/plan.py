@@ -32,6 +32,10 @@ class Plan:
         rounds: photographs of a measurement, as batches; at least one.
         least: photographs of a measurement at least.
         public: photographs that the public loop gets.
+        sa2va_small: Sa2VA's two lines, scaled down, whose answers must be those of the loop in float32.
+        sa2va: members of full size, to measure.
+        sa2va_batch: answers of theirs written together.
+        sa2va_every: so many tokens for a `[SEG]`, one figure each.
         timed: steps timed for one figure.
         kernels: rows of a profiler's table.
     """
@@ -56,5 +60,9 @@ class Plan:
     rounds: int = 2
     least: int = 32
     public: int = 2
+    sa2va_small: tuple[str, ...] = ("random:bench-sa2va", "random:bench-sa2va-qwen3vl")
+    sa2va: tuple[str, ...] = ("random:sa2va-1b", "random:sa2va-qwen3vl-2b")
+    sa2va_batch: int = 16
+    sa2va_every: tuple[int, ...] = (100, 33, 12)
     timed: int = 20
     kernels: int = 14

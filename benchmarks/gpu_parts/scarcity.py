@@ -111,6 +111,6 @@ def _run(
                 if isinstance(answers, PhotographError):
                     failed[number] = str(answers)
                 else:
-                    texts[number] = [(answer.answer.raw, len(answer.low_res)) for answer in answers]
+                    texts[number] = [(answer.answer.raw, len(answer.low_res.logits)) for answer in answers]
     peak = torch.cuda.max_memory_reserved(device) if device.type == "cuda" else 0
     return _Answers(texts, failed, answerer.generator.free, peak)

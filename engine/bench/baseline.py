@@ -26,6 +26,7 @@ from engine.masks.postprocess import low_res_areas, to_masks
 from engine.model.checkpoint import Checkpoint
 from engine.model.embedding import ImageEmbedding
 from engine.model.llama import logits_of
+from engine.model.mask_head import LowResMasks
 from engine.pipeline.answering import Answered, Asked, fine_questions
 from engine.pipeline.pipeline import Options
 from engine.records import PhotoRecord, SegCap
@@ -96,7 +97,7 @@ class PlainLoop(ABC, Generic[_Seen]):
         panoptic, low_res, tokens = self._ask(seen, views, self._first)
         segcaps = [panoptic]
         if self._children:
-            areas = low_res_areas(low_res, views.frame, side).tolist()
+            areas = low_res_areas(low_res.logits, views.frame, side).tolist()
             for asked in fine_questions(panoptic.answer, areas, self._families, self._children):
                 fine, _, more = self._ask(seen, views, asked)
                 segcaps.append(fine)
@@ -128,8 +129,8 @@ class PlainLoop(ABC, Generic[_Seen]):
         """`(1, 3, s, s)`, the global view, for a model that takes one."""
         return None if views.clip is None else views.clip[None].to(self._device, self._dtype)
 
-    def _ask(self, seen: _Seen, views: Views, asked: Asked) -> tuple[SegCap, Tensor, int]:
-        """The answer to a question, its low-res mask logits, and how many tokens it took."""
+    def _ask(self, seen: _Seen, views: Views, asked: Asked) -> tuple[SegCap, LowResMasks, int]:
+        """The answer to a question, its low-res masks, and how many tokens it took."""
         said = self._say(seen, views.grid, self._writer.question(asked.instruction))
         answer = parse(self._tokenizer.decode(said.ids))
         low_res = self._masks(seen, said.states)
@@ -179,9 +180,9 @@ class PlainLoop(ABC, Generic[_Seen]):
         """Of some states, as `_states` gives them."""
         return logits_of(self._model.language_model, states, normed=self._config.seg_state_normed)
 
-    def _masks(self, seen: _Seen, states: Tensor) -> Tensor:
-        """`(N, m, m)`, by the network's own decoder."""
+    def _masks(self, seen: _Seen, states: Tensor) -> LowResMasks:
+        """Of `N` states, by the network's own decoder."""
         embedding = self._embedding(seen)
         prompts = self._model.prompt_vectors(states)
         index = torch.zeros(len(prompts), dtype=torch.long, device=prompts.device)
-        return self._model.mask_head(embedding, prompts, index)
+        return self._model.mask_head.judged(embedding, prompts, index)

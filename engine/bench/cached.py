@@ -1,21 +1,19 @@
 """The way the public code of Sa2VA runs: a KV cache, one answer at a time, and the pixel encoder again for each mask.
 
 What that code does besides and throws away, such as running SAM 2's memory encoder on each mask, is left out here.
-
-Legend: `P` image tokens, `D` hidden size, `N` masks, `m` side of the low-res masks.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor
 
 from engine.bench.baseline import Said
 from engine.bench.public import Inputs, PublicLoop
 from engine.decoding.generator import Generator
 from engine.model.checkpoint import Checkpoint
+from engine.model.mask_head import LowResMasks
 from engine.pipeline.pipeline import Options
 
 
@@ -34,8 +32,8 @@ class CachedLoop(PublicLoop):
         count = len(answer.ids) + (not answer.truncated)
         return Said(answer.ids, answer.seg_states, count, answer.truncated)
 
-    def _masks(self, seen: Inputs, states: Tensor) -> Tensor:
-        """`(N, m, m)`, each from a pixel encoder's run and a decoder's of its own."""
+    def _masks(self, seen: Inputs, states: Tensor) -> LowResMasks:
+        """Each from a pixel encoder's run and a decoder's of its own."""
         alone = [super(CachedLoop, self)._masks(seen, state[None]) for state in states]
         side = self._config.low_res_side
-        return torch.cat(alone) if alone else states.new_zeros(0, side, side)
+        return LowResMasks.join(alone) if alone else LowResMasks(states.new_zeros(0, side, side))

@@ -17,7 +17,7 @@ from engine.errors import UsageError
 from engine.model.checkpoint import CONFIG, load, read_config
 from engine.model.config import ModelConfig
 from engine.model.manifest import read_manifest
-from engine.model.precision import Precision, require
+from engine.model.precision import Precision, fitting, require
 from engine.model.sources import RandomModel, find
 from engine.model.tokenizers import TextTokenizer, open_tokenizer
 
@@ -30,18 +30,18 @@ _HARMLESS = ("exported mask decoder", "positions", _RUNTIME)
 _Value = TypeVar("_Value")
 
 
-def examine(model: str, *, precision: Precision = Precision.FLOAT32, device: str = "cpu") -> Report:
+def examine(model: str, *, precision: Precision | None = Precision.FLOAT32, device: str = "cpu") -> Report:
     """Examine a model; what is broken becomes a failed check.
 
     Args:
         model: see `engine.model.sources.find`.
-        precision: of the self-test.
+        precision: of the self-test; None for the one that fits the model and the device.
         device: of the self-test.
 
     Raises:
         UsageError: if `model` names nothing, or this machine lacks the device or what the precision needs.
     """
-    require(precision, device)
+    require(precision or Precision.FLOAT32, device)
     source = find(model)
     if isinstance(source, RandomModel):
         examination = _Examination(source.tokenizer, source.config)
@@ -121,9 +121,11 @@ class _Examination:
         return estimate(self._network, language.prompt_length(self._tokenizer, self._config))
 
     def try_out(
-        self, model: str, precision: Precision, device: str, memory: Sequence[Memory], devices: Sequence[Device]
+        self, model: str, precision: Precision | None, device: str, memory: Sequence[Memory], devices: Sequence[Device]
     ) -> None:
         """Load the model and let it answer, if nothing failed so far and there is room."""
+        if precision is None:
+            precision = fitting(self._config, device) if self._config else Precision.FLOAT32
         reason = self._not_to_be_tried(precision, device, memory, devices)
         if reason:
             self.checks.append(Check(_SELF_TEST, Status.SKIPPED, reason))

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from engine.errors import UsageError
-from engine.masks.decoder import IMAGE_INDEX, LOW_RES, PROMPTS, maps_of
+from engine.masks.decoder import IMAGE_INDEX, PROMPTS, maps_of, outputs_of
 from engine.model.checkpoint import DECODER, own_state, read_tensors
 from engine.model.config import ModelConfig
 from engine.model.limits import require_sizes
@@ -100,8 +100,10 @@ def decoder(folder: Path, config: ModelConfig) -> str:
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     inputs = {entry.name: entry.shape for entry in session.get_inputs()}
-    if LOW_RES not in {entry.name for entry in session.get_outputs()}:
-        raise UsageError(f"{DECODER}: has no output {LOW_RES}: export it again")
+    outputs = {entry.name for entry in session.get_outputs()}
+    for name in outputs_of(config):
+        if name not in outputs:
+            raise UsageError(f"{DECODER}: has no output {name}: export it again")
     maps, channels = maps_of(config), config.mask_decoder.dim
     for name, wanted in {**maps, PROMPTS: (channels,), IMAGE_INDEX: ()}.items():
         if name not in inputs:

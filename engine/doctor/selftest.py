@@ -23,6 +23,7 @@ from engine.masks.decoder import OnnxMaskDecoder
 from engine.masks.postprocess import to_masks, upscale
 from engine.model.checkpoint import Checkpoint
 from engine.model.embedding import ImageEmbedding
+from engine.model.mask_head import LowResMasks
 from engine.model.onnx_encoder import OnnxPixelEncoder, outputs_of
 from engine.model.precision import Precision
 from engine.text.grammar import parse
@@ -154,7 +155,9 @@ class _Run:
             raise Skipped("there is no exported mask decoder")
         mine = self._low_res(prompts)
         index = torch.zeros(len(prompts), dtype=torch.long)
-        theirs = OnnxMaskDecoder(self._checkpoint.decoder, self._checkpoint.device)(self._embedding, prompts, index)
+        theirs = OnnxMaskDecoder(self._checkpoint.decoder, self._checkpoint.device)(
+            self._embedding, prompts, index
+        ).logits
         difference, agree = _worst((mine - theirs).abs()), float(((mine > 0) == (theirs > 0)).float().mean())
         logits = f"logits at most {difference:.2g} apart, {agree:.2%} of pixels agree"
         line = f"{len(prompts)} masks by ONNX and torch, {logits}"
@@ -167,7 +170,7 @@ class _Run:
         """Masks in the original frame against what their encoding gives back."""
         low_res = self._low_res(self._prompts())
         frame, side = self._views.frame, self._checkpoint.config.pixel_encoder.image_size
-        masks = to_masks(low_res, frame, side)
+        masks = to_masks(LowResMasks(low_res), frame, side)
         pixels = (upscale(low_res, frame, side) > 0).numpy()
         if not all(np.array_equal(rle.decode(mask.rle), wanted) for mask, wanted in zip(masks, pixels, strict=True)):
             raise UsageError("a mask does not come back from its encoding")

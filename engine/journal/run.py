@@ -28,6 +28,7 @@ class RunInfo:
         options: what the user chose, JSON values only. One that an older version did not know counts as None, so a new
             one must be None where it was not chosen.
         started, finished: ISO 8601 with time zone; `finished` is empty while the run goes on.
+        mask_score: what the score of a mask is: the mean probability of its pixels, or the IoU that the model predicts.
     """
 
     tool: str
@@ -36,6 +37,7 @@ class RunInfo:
     options: Mapping[str, Any] = field(default_factory=dict)
     started: str = ""
     finished: str = ""
+    mask_score: str = "mean_probability"
 
     @property
     def identity(self) -> str:
@@ -78,6 +80,8 @@ class Start:
         """
         run = value["run"]
         texts = {name: run["info"][name] for name in ("tool", "model", "model_hash", "started", "finished")}
+        if "mask_score" in run["info"]:  # the journals of older versions have none
+            texts["mask_score"] = run["info"]["mask_score"]
         options, inputs, folder = run["info"]["options"], tuple(run["inputs"]), run["folder"]
         root, licenses = run.get("root"), tuple(run.get("licenses", ()))
         objects = (options, *licenses)

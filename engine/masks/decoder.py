@@ -17,14 +17,14 @@ from engine.errors import UsageError
 from engine.model.checkpoint import Checkpoint
 from engine.model.config import ModelConfig
 from engine.model.embedding import ImageEmbedding
-from engine.model.mask_head import MaskHead
+from engine.model.mask_head import LowResMasks, MaskHead
 from engine.model.onnx_runtime import onnxruntime, session_options
 
 Backend = Literal["onnx", "torch"]
 
 EMBEDDINGS, PROMPTS, IMAGE_INDEX = "image_embeddings", "prompt_vectors", "image_index"
 HIGH_RES = ("high_res_0", "high_res_1")
-LOW_RES = "low_res_masks"
+LOW_RES, PREDICTED_IOU = "low_res_masks", "predicted_iou"
 TOGETHER = {"cpu": 8, "cuda": 32}
 """Masks in a call on a kind of device: more are no faster each, and take more memory."""
 
@@ -39,11 +39,16 @@ def maps_of(config: ModelConfig) -> dict[str, tuple[int, int, int]]:
     return maps
 
 
+def outputs_of(config: ModelConfig) -> list[str]:
+    """What a model's exported decoder gives before it resizes, by name."""
+    return [LOW_RES, PREDICTED_IOU] if config.mask_score == "predicted_iou" else [LOW_RES]
+
+
 class MaskDecoder(Protocol):
     """Decodes all masks of a batch in one call."""
 
-    def __call__(self, embedding: ImageEmbedding, prompts: Tensor, image_index: Tensor) -> Tensor:
-        """`B` images, `(N, C)` prompt vectors, `(N,)` int64 the image of each, to low-res mask logits `(N, m, m)`."""
+    def __call__(self, embedding: ImageEmbedding, prompts: Tensor, image_index: Tensor) -> LowResMasks:
+        """`B` images, `(N, C)` prompt vectors, `(N,)` int64 the image of each, to low-res masks."""
         ...
 
 
@@ -67,10 +72,11 @@ class TorchMaskDecoder:
         self._head = head
 
     @torch.inference_mode()
-    def __call__(self, embedding: ImageEmbedding, prompts: Tensor, image_index: Tensor) -> Tensor:
+    def __call__(self, embedding: ImageEmbedding, prompts: Tensor, image_index: Tensor) -> LowResMasks:
         """See `MaskDecoder`."""
         step = TOGETHER.get(prompts.device.type, TOGETHER["cpu"])
-        return torch.cat([self._head(*part) for part in _parts(embedding, prompts, image_index, step)])
+        parts = _parts(embedding, prompts, image_index, step)
+        return LowResMasks.join([self._head.judged(*part) for part in parts])
 
 
 class OnnxMaskDecoder:
@@ -108,21 +114,26 @@ class OnnxMaskDecoder:
         names = {entry.name for entry in self._session.get_inputs()}
         self._maps = [name for name in (EMBEDDINGS, *HIGH_RES) if name in names]
         self._unused = sorted(names - {*self._maps, PROMPTS, IMAGE_INDEX})
-        self._side = next(entry.shape[-1] for entry in self._session.get_outputs() if entry.name == LOW_RES)
+        given = {entry.name: entry for entry in self._session.get_outputs()}
+        self._side = given[LOW_RES].shape[-1]
+        self._judges = PREDICTED_IOU in given
 
-    def __call__(self, embedding: ImageEmbedding, prompts: Tensor, image_index: Tensor) -> Tensor:
+    def __call__(self, embedding: ImageEmbedding, prompts: Tensor, image_index: Tensor) -> LowResMasks:
         """See `MaskDecoder`."""
-        low_res = torch.empty(len(prompts), self._side, self._side, device=self._device)
-        if not len(prompts):
-            return low_res  # ONNX Runtime binds no empty tensor
+        n = len(prompts)
+        low_res = torch.empty(n, self._side, self._side, device=self._device)
+        found = LowResMasks(low_res, torch.empty(n, device=self._device) if self._judges else None)
+        if not n:
+            return found  # ONNX Runtime binds no empty tensor
         whole = ImageEmbedding.of([maps.to(self._device, torch.float32).contiguous() for maps in embedding.tensors])
         vectors, index = prompts.to(self._device, torch.float32), image_index.to(self._device)
         parts = _parts(whole, vectors.contiguous(), index.contiguous(), self._together)
-        for (some, part, places), masks in zip(parts, low_res.split(self._together), strict=True):
+        steps = [min(self._together, n - start) for start in range(0, n, self._together)]
+        for (some, part, places), masks in zip(parts, found.split(steps), strict=True):
             self._call(some.tensors, part, places, masks)
-        return low_res
+        return found
 
-    def _call(self, images: Sequence[Tensor], vectors: Tensor, index: Tensor, low_res: Tensor) -> None:
+    def _call(self, images: Sequence[Tensor], vectors: Tensor, index: Tensor, found: LowResMasks) -> None:
         """Tensors are read and written where they lie."""
         binding = self._session.io_binding()
         for name, tensor, kind in (
@@ -135,14 +146,10 @@ class OnnxMaskDecoder:
             )
         for name in self._unused:
             binding.bind_cpu_input(name, np.ones(2, np.int64))
-        binding.bind_output(
-            LOW_RES,
-            low_res.device.type,
-            low_res.device.index or 0,
-            np.float32,
-            tuple(low_res.shape),
-            low_res.data_ptr(),
-        )
+        for name, made in ((LOW_RES, found.logits), (PREDICTED_IOU, found.predicted_iou)):
+            if made is not None:
+                place = made.device.type, made.device.index or 0
+                binding.bind_output(name, *place, np.float32, tuple(made.shape), made.data_ptr())
         if self._device.type == "cuda":
             # ONNX Runtime has a stream of its own.
             torch.cuda.current_stream(self._device).synchronize()

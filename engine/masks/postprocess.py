@@ -6,6 +6,7 @@ Legend: `N` masks, `m` side of the low-res masks, `S` side of the pixel view, `H
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 import torch.nn.functional as F
@@ -14,6 +15,7 @@ from torch import Tensor
 from engine.images.transforms import Frame
 from engine.masks import rle
 from engine.masks.enlarge import Lines, columns
+from engine.model.mask_head import LowResMasks
 from engine.records import Mask
 
 _SMALL = 128
@@ -36,9 +38,16 @@ def upscale(low_res: Tensor, frame: Frame, side: int) -> Tensor:
     return F.interpolate(inner, (frame.height, frame.width), mode="bilinear", align_corners=False)[:, 0]
 
 
-def to_masks(low_res: Tensor, frame: Frame, side: int) -> tuple[Mask, ...]:
-    """The masks of `upscale(low_res, frame, side) > 0`, encoded, without ever holding a photograph's logits."""
-    return tuple(_to_mask(one, frame, side) for one in low_res.detach().float().cpu())
+def to_masks(found: LowResMasks, frame: Frame, side: int) -> tuple[Mask, ...]:
+    """The masks of `upscale(found.logits, frame, side) > 0`, encoded, without ever holding a photograph's logits.
+
+    Their score is the predicted IoU where there is one, else the mean probability of their pixels; 0 without any.
+    """
+    masks = [_to_mask(one, frame, side) for one in found.logits.detach().float().cpu()]
+    if found.predicted_iou is not None:
+        ious = found.predicted_iou.tolist()
+        masks = [replace(mask, score=iou if mask.area else 0.0) for mask, iou in zip(masks, ious, strict=True)]
+    return tuple(masks)
 
 
 def low_res_areas(low_res: Tensor, frame: Frame, side: int) -> Tensor:

@@ -26,7 +26,7 @@ from engine.model.mglmm import MGLMM
 from engine.model.onnx_encoder import OnnxPixelEncoder
 from engine.model.pixel_encoder import for_inference
 from engine.model.pixel_features import PixelFeatures
-from engine.model.precision import Precision, loaded_to, place, require, stored_as, within_memory
+from engine.model.precision import Precision, fitting, loaded_to, place, require, stored_as, within_memory
 from engine.model.sources import RandomModel, find
 from engine.model.tokenizers import FILES as TOKENIZER_FILES
 from engine.model.tokenizers import TextTokenizer, open_tokenizer
@@ -88,25 +88,35 @@ class Checkpoint:
         return OnnxPixelEncoder(exported, fused) if plain and exported and exported.is_file() else fused
 
 
-def load(model: str, *, precision: Precision = Precision.FLOAT32, device: str = "cpu") -> Checkpoint:
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What is known of a model before it is loaded: see `Checkpoint`."""
+
+    name: str
+    sha256: str
+    config: ModelConfig
+
+
+def load(model: str, *, precision: Precision | None = Precision.FLOAT32, device: str = "cpu") -> Checkpoint:
     """Load a model by name, folder or hub name, tensor by tensor.
 
     Args:
         model: see `engine.model.sources.find`.
-        precision: of the weights in memory.
+        precision: of the weights in memory; None for the one that fits the model and the device.
         device: where they lie.
 
     Raises:
         UsageError: if a file is missing, does not match the manifest, or does not fit the config, or if this
             machine can't hold the weights so.
     """
-    require(precision, device)
+    require(precision or Precision.FLOAT32, device)
     source = find(model)
     if isinstance(source, RandomModel):
-        return _random(source, precision, device)
+        return _random(source, precision or fitting(source.config, device), device)
     folder = source
     manifest = _check_manifest(folder)
     config = read_config(folder / CONFIG)
+    precision = precision or fitting(config, device)
     _check_fit(folder, config)
     tokenizer = open_tokenizer(folder)
     with init_empty_weights(include_buffers=False):
@@ -127,8 +137,8 @@ def load(model: str, *, precision: Precision = Precision.FLOAT32, device: str = 
     )
 
 
-def identify(model: str) -> tuple[str, str]:
-    """Name and hash of the model that `load` would give, without a look at the weights.
+def identify(model: str) -> Identity:
+    """Which model `load` would give, without a look at the weights.
 
     Args:
         model: see `engine.model.sources.find`.
@@ -138,9 +148,10 @@ def identify(model: str) -> tuple[str, str]:
     """
     source = find(model)
     if isinstance(source, RandomModel):
-        return _random_identity(source)
+        return Identity(*_random_identity(source), source.config)
     identity = _listed(source).identity
-    return read_config(source / CONFIG).name, identity
+    config = read_config(source / CONFIG)
+    return Identity(config.name, identity, config)
 
 
 def load_part(folder: Path, prefix: str, build: Callable[[ModelConfig], _Part]) -> _Part:

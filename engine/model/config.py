@@ -22,6 +22,8 @@ Triple = tuple[PositiveFloat, PositiveFloat, PositiveFloat]
 Fit = Literal["pad", "squash"]
 """A photograph's sides keep their proportion, and zeros fill the square; or both become the square's."""
 
+MaskScore = Literal["mean_probability", "predicted_iou"]
+
 ProjectorKind = Literal["none", "linear", "mlp2x_gelu", "norm_mlp2x_gelu"]
 """With "none", the global encoder gives tokens of the language model's width itself."""
 
@@ -346,6 +348,11 @@ class ModelConfig(Part):
     def low_res_side(self) -> int:
         """Side of the low-res masks."""
         return self.pixel_encoder.grid * math.prod(self.mask_decoder.upscaling)
+
+    @property
+    def mask_score(self) -> MaskScore:
+        """What the score of a mask is."""
+        return "predicted_iou" if self.mask_decoder.best == "predicted_iou" else "mean_probability"
 
     @model_validator(mode="after")
     def _parts_fit(self) -> ModelConfig:

@@ -6,6 +6,7 @@ Legend: `B` images, `N` masks, `C` channels, `g` side of the grid, `m` side of t
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -14,6 +15,37 @@ from torch import Tensor, nn
 
 from engine.model.config import MaskDecoderConfig
 from engine.model.embedding import ImageEmbedding
+
+
+@dataclass(frozen=True, slots=True)
+class LowResMasks:
+    """What the mask decoder gives.
+
+    Attributes:
+        logits: `(N, m, m)`.
+        predicted_iou: `(N,)`, how much of each mask the decoder itself expects to be right; None for a decoder that
+            was never asked for it.
+    """
+
+    logits: Tensor
+    predicted_iou: Tensor | None = None
+
+    def cpu(self) -> LowResMasks:
+        """A copy in the machine's memory."""
+        return LowResMasks(self.logits.cpu(), None if self.predicted_iou is None else self.predicted_iou.cpu())
+
+    def split(self, counts: Sequence[int]) -> list[LowResMasks]:
+        """The masks of several answers, one after the other."""
+        logits = self.logits.split(list(counts))
+        if self.predicted_iou is None:
+            return [LowResMasks(some) for some in logits]
+        return [LowResMasks(*some) for some in zip(logits, self.predicted_iou.split(list(counts)), strict=True)]
+
+    @classmethod
+    def join(cls, parts: Sequence[LowResMasks]) -> LowResMasks:
+        """The inverse of `split`; there is at least one."""
+        ious = [part.predicted_iou for part in parts if part.predicted_iou is not None]
+        return cls(torch.cat([part.logits for part in parts]), torch.cat(ious) if ious else None)
 
 
 class MaskHead(nn.Module):
@@ -48,6 +80,10 @@ class MaskHead(nn.Module):
             self.mask_decoder.output_upscaling = _upscaling(config, self.mask_decoder.output_upscaling[1])
 
     def forward(self, embedding: ImageEmbedding, prompts: Tensor, image_index: Tensor) -> Tensor:
+        """The logits of `judged` alone."""
+        return self.judged(embedding, prompts, image_index).logits
+
+    def judged(self, embedding: ImageEmbedding, prompts: Tensor, image_index: Tensor) -> LowResMasks:
         """Decode all masks of a batch, by a sparse prompt only.
 
         Args:
@@ -56,7 +92,7 @@ class MaskHead(nn.Module):
             image_index: `(N,)` int64, the image of each prompt.
 
         Returns:
-            `(N, m, m)` mask logits.
+            low-res masks, with their predicted IoU where that chooses among several.
         """
         decoder = self.mask_decoder
         # In half precision the position encoding alone would move the logits; the head is small and stays float32.
@@ -70,9 +106,9 @@ class MaskHead(nn.Module):
         fixed = torch.cat([own, padding], dim=0).to(prompts.dtype)
         tokens = torch.cat([fixed.expand(n, -1, -1), prompts[:, None]], dim=1)
         hidden, source = decoder.transformer(source, position, tokens)
-        weights = self._weights(hidden[:, len(own) - decoder.mask_tokens.num_embeddings - 1 : len(own)])
+        weights, iou = self._weights(hidden[:, len(own) - decoder.mask_tokens.num_embeddings - 1 : len(own)])
         finer = [maps.float() for maps in embedding.high_res]
-        return self._drawn(source, weights, embeddings.shape[-1], finer, image_index)
+        return LowResMasks(self._drawn(source, weights, embeddings.shape[-1], finer, image_index), iou)
 
     def _own_tokens(self) -> list[nn.Embedding]:
         """The decoder's own tokens: one for the object's presence where there is one, one for the IoU, the masks'."""
@@ -80,16 +116,21 @@ class MaskHead(nn.Module):
         presence = [decoder.obj_score_token] if hasattr(decoder, "obj_score_token") else []
         return [*presence, decoder.iou_token, decoder.mask_tokens]
 
-    def _weights(self, hidden: Tensor) -> Tensor:
-        """What the enlarged grid is multiplied with, `(N, c)`, from the states of the IoU's and the masks' tokens."""
+    def _weights(self, hidden: Tensor) -> tuple[Tensor, Tensor | None]:
+        """What the enlarged grid is multiplied with, `(N, c)`, and the predicted IoU `(N,)` that chose it.
+
+        Args:
+            hidden: states of the IoU's and the masks' tokens.
+        """
         decoder = self.mask_decoder
         if not self._by_iou:
-            return decoder.output_hypernetworks_mlps[0](hidden[:, 1])
+            return decoder.output_hypernetworks_mlps[0](hidden[:, 1]), None
         # The first mask is the single one; of the others the best counts, and only that one is drawn.
-        best = decoder.iou_prediction_head(hidden[:, 0])[:, 1:].argmax(dim=1)
+        # SAM 2 takes the sigmoid of what its head gives.
+        iou, best = decoder.iou_prediction_head(hidden[:, 0]).sigmoid()[:, 1:].max(dim=1)
         several = [mlp(hidden[:, 1 + k]) for k, mlp in enumerate(decoder.output_hypernetworks_mlps) if k]
         stacked = torch.stack(several, dim=1)
-        return stacked.gather(1, best[:, None, None].expand(-1, 1, stacked.shape[-1]))[:, 0]
+        return stacked.gather(1, best[:, None, None].expand(-1, 1, stacked.shape[-1]))[:, 0], iou
 
     def _drawn(
         self, source: Tensor, weights: Tensor, side: int, high_res: Sequence[Tensor], image_index: Tensor

@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from engine.errors import UsageError
+from engine.model.config import ModelConfig
 from engine.model.int8_linear import Int8Linear
 from engine.model.mglmm import MGLMM
 
@@ -24,6 +25,12 @@ _OUTLIER = 6.0
 """LLM.int8: activations beyond it are multiplied in half precision. Large models lose their sense without it."""
 _BLOCK, _PACK = 64, 32
 """NF4: weights of a row that share a scale, and rows that are packed together where the CPU multiplies them so."""
+
+
+_LARGE = 896
+"""Width from which on a language model runs in half precision on a GPU: that of the smallest released one."""
+AUTO = "auto"
+"""What leaves the choice of a precision to the model and the device."""
 
 
 class Precision(StrEnum):
@@ -55,6 +62,17 @@ class Precision(StrEnum):
         # LLM.int8: one float32 scale a row, which is nothing; NF4: a scale of at most 16 bits for a block of weights.
         quantised = {Precision.INT8: 8.0, Precision.INT4: 4.0 + 16 / _BLOCK}
         return quantised.get(self, 8.0 * self.dtype.itemsize)
+
+
+def named(name: str) -> Precision | None:
+    """The precision that a user names; None where the choice is left to the model and the device."""
+    return None if name == AUTO else Precision(name)
+
+
+def fitting(config: ModelConfig, device: str) -> Precision:
+    """What a model runs in unless it is said: bfloat16 for a large one on a GPU, else float32."""
+    large = config.language.options.get("hidden_size", 0) >= _LARGE
+    return Precision.BFLOAT16 if large and torch.device(device).type == "cuda" else Precision.FLOAT32
 
 
 def stored_as(name: str, dtype: torch.dtype, precision: Precision) -> torch.dtype:

@@ -25,6 +25,7 @@ from engine.memory import out_of_memory
 from engine.model.checkpoint import Checkpoint
 from engine.model.config import TilesConfig
 from engine.model.embedding import ImageEmbedding
+from engine.model.mask_head import LowResMasks
 from engine.model.pixel_encoder import TOGETHER
 from engine.pipeline.regions import covered_cells, repeated
 from engine.records import Answer, Granularity, Mask, Parent, SegCap
@@ -45,11 +46,11 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """An answer whose masks are still low-res logits `(N, m, m)`."""
+    """An answer whose masks are still low-res."""
 
     asked: Asked
     answer: Answer
-    low_res: Tensor
+    low_res: LowResMasks
     truncated: bool
 
     def segcap(self, masks: tuple[Mask, ...]) -> SegCap:
@@ -199,7 +200,7 @@ class Answerer:
 
     def follow(self, panoptic: Answered, view: Views, limit: int) -> list[Asked]:
         """The fine-grained questions that a panoptic answer leads to, at most `limit`."""
-        areas = low_res_areas(panoptic.low_res, view.frame, self._side).tolist()
+        areas = low_res_areas(panoptic.low_res.logits, view.frame, self._side).tolist()
         return fine_questions(panoptic.answer, areas, self._families, limit)
 
     @torch.inference_mode()
@@ -269,10 +270,10 @@ class Answerer:
         vectors = self._model.region_vectors(clip, region_boxes(boxes).to(clip.device), index)
         return vectors, [REGION] * len(boxes)
 
-    def _low_res(self, drafts: Sequence[Draft], counts: Sequence[int]) -> list[Tensor]:
-        """Low-res masks `(N, m, m)` of each answer, all from one decoder call."""
+    def _low_res(self, drafts: Sequence[Draft], counts: Sequence[int]) -> list[LowResMasks]:
+        """Low-res masks of each answer, all from one decoder call."""
         if not sum(counts):
-            return [torch.zeros(0, self._low_side, self._low_side) for _ in drafts]
+            return [LowResMasks(torch.zeros(0, self._low_side, self._low_side)) for _ in drafts]
         # Several answers may be about one photograph, whose embedding goes in once.
         photographs = list({id(draft.photograph): draft.photograph for draft in drafts}.values())
         place = {id(photograph): number for number, photograph in enumerate(photographs)}
@@ -280,7 +281,7 @@ class Answerer:
         index = torch.tensor([place[id(draft.photograph)] for draft in drafts]).repeat_interleave(torch.tensor(counts))
         embedding = ImageEmbedding.join([photograph.embedding for photograph in photographs])
         low_res = self._decoder(embedding, self._model.prompt_vectors(states), index.to(states.device))
-        return list(low_res.cpu().split(list(counts)))
+        return low_res.cpu().split(counts)
 
 
 def _marked(question: str, marks: Sequence[str]) -> str:

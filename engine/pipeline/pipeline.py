@@ -193,6 +193,6 @@ class Pipeline:
         side = self._config.pixel_encoder.image_size
         if self._options.only_children:
             answers = [answer.orphan() for answer in answers[1:]]
-        with self._stages.measure("finish", sum(len(answer.low_res) for answer in answers)):
+        with self._stages.measure("finish", sum(len(answer.low_res.logits) for answer in answers)):
             segcaps = tuple(answer.segcap(to_masks(answer.low_res, views.frame, side)) for answer in answers)
         return PhotoRecord(source.file_name, views.frame.width, views.frame.height, segcaps)

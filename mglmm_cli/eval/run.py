@@ -33,6 +33,7 @@ class _Answers:
     notes: tuple[str, ...] = ()
     model: str = ""
     model_hash: str = ""
+    precision: str = ""
 
 
 def run(name: str, given: Mapping[str, Any]) -> None:
@@ -46,7 +47,7 @@ def run(name: str, given: Mapping[str, Any]) -> None:
         UsageError: if data or predictions are not as they should be.
     """
     _check(given)
-    from engine.model.precision import Precision, require
+    from engine.model.precision import Precision, named, require
     from mglmm_cli.eval.table import print_differences, print_report
     from trainer.benchmarks.benchmark import Scoring
     from trainer.benchmarks.compare import compare
@@ -66,7 +67,7 @@ def run(name: str, given: Mapping[str, Any]) -> None:
         task=given.get("task", ""),
     )
     if not given["predictions"]:
-        require(Precision(given["precision"]), given["device"])
+        require(named(given["precision"]) or Precision.FLOAT32, given["device"])
     earlier = read_result(given["compare"]) if given["compare"] else None
     opened = open_benchmark(chosen)
     similarity = _text_model(given, chosen)
@@ -142,11 +143,18 @@ def _from_model(opened: Opened, chosen: Selection, given: Mapping[str, Any]) -> 
                 "set": chosen.dataset,
                 "split": chosen.split,
                 "data": data_hash(opened.benchmark)[:12],
-                "precision": given["precision"],
+                "precision": checkpoint.precision.value,
             }
             if children := max((question.children for question in questions), default=0):
                 options["children"] = children
-            info = RunInfo(f"mglmm {__version__}", checkpoint.name, checkpoint.sha256, options, now())
+            info = RunInfo(
+                f"mglmm {__version__}",
+                checkpoint.name,
+                checkpoint.sha256,
+                options,
+                now(),
+                mask_score=checkpoint.config.mask_score,
+            )
             given["out"].mkdir(parents=True, exist_ok=True)
             journal = stack.enter_context(Journal(given["out"] / _JOURNAL, Start(info), fresh=given["fresh"]))
             for question in questions:
@@ -168,7 +176,7 @@ def _from_model(opened: Opened, chosen: Selection, given: Mapping[str, Any]) -> 
             progress.reach(done, len(questions) - len(left))
         if journal:
             journal.finish()
-    return _Answers(found, (), checkpoint.name, checkpoint.sha256)
+    return _Answers(found, (), checkpoint.name, checkpoint.sha256, checkpoint.precision.value)
 
 
 def _text_model(given: Mapping[str, Any], chosen: Selection) -> TextModel | None:
@@ -202,7 +210,7 @@ def _scored(
         options={
             "data": str(given["data"] or ""),
             "limit": given["limit"],
-            "precision": given["precision"],
+            "precision": answers.precision,
             "device": given["device"],
             "spice": given.get("spice", False),
         },

@@ -15,15 +15,19 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from benchmarks.gpu_parts import agreement, embedded, environment, program, recorded, scarcity, speed
+from benchmarks.gpu_parts import agreement, embedded, environment, program, recorded, sa2va, scarcity, speed
 from benchmarks.gpu_parts.plan import Plan
 from benchmarks.gpu_parts.running import LeftOut, Notes
+from engine.bench import Baseline
+from engine.bench import run as engine_bench
+from engine.bench.cached import CachedLoop
+from engine.bench.public import Inputs
 from engine.decoding.generator import Generator
 from engine.decoding.row import Generated, Request
 from engine.decoding.step import RecordedStep
 from engine.model.checkpoint import Checkpoint, load
 from engine.model.embedding import ImageEmbedding
-from engine.model.mask_head import MaskHead
+from engine.model.mask_head import LowResMasks, MaskHead
 from engine.model.precision import Precision
 from engine.pipeline.answering import Answerer
 
@@ -66,6 +70,10 @@ def plan(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Plan:
         rounds=1,
         least=2,
         public=1,
+        sa2va_small=(tiny,),
+        sa2va=(tiny,),
+        sa2va_batch=2,
+        sa2va_every=(9, 3),
         timed=3,
         kernels=3,
     )
@@ -74,12 +82,12 @@ def plan(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Plan:
 @pytest.fixture(autouse=True)
 def loaded_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """The parts change nothing in a model, and here they all have the same."""
-    for part in (agreement, embedded, recorded, scarcity, speed):
+    for part in (agreement, embedded, recorded, sa2va, scarcity, speed):
         monkeypatch.setattr(part, "load", _load)
 
 
 @cache
-def _load(model: str, *, precision: Precision = Precision.FLOAT32, device: str = "cpu") -> Checkpoint:
+def _load(model: str, *, precision: Precision | None = Precision.FLOAT32, device: str = "cpu") -> Checkpoint:
     return load(model, precision=precision, device=device)
 
 
@@ -163,12 +171,12 @@ def test_answers_agree(plan: Plan) -> None:
 
 
 def test_masks_of_another_decoder_that_are_wrong(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
-    head = MaskHead.forward
+    head = MaskHead.judged
 
-    def shifted(self: MaskHead, embedding: ImageEmbedding, prompts: Tensor, index: Tensor) -> Tensor:
-        return head(self, embedding, prompts, index).roll(3, dims=-1)
+    def shifted(self: MaskHead, embedding: ImageEmbedding, prompts: Tensor, index: Tensor) -> LowResMasks:
+        return LowResMasks(head(self, embedding, prompts, index).logits.roll(3, dims=-1))
 
-    monkeypatch.setattr(MaskHead, "forward", shifted)
+    monkeypatch.setattr(MaskHead, "judged", shifted)
     assert _run(lambda plan, notes, _: agreement.Work(plan, notes).decoder(), plan).wrong == ["mask decoder"]
 
 
@@ -285,3 +293,22 @@ def test_a_program_that_fails_is_told(plan: Plan) -> None:
     said = _run(program.run, replace(plan, embedded="no-such-model"))
     assert len(said.wrong) == 3
     assert "exit code 2" in said.checks["segcap"]["line"]
+
+
+def test_sa2va_beside_its_loop(plan: Plan) -> None:
+    said = _run(sa2va.run, plan)
+    assert not said.wrong and not said.left_out
+    assert said.figures[f"{plan.drawn}: precision"] == "float32"
+    for every, masks in ((9, 1), (3, 3)):
+        figures = said.figures[f"{plan.drawn}, a mask every {every} tokens"]
+        assert figures["masks"] >= 2 * masks and figures["ratio"] > 0
+        assert figures["images_per_second"] / figures["cached"] == pytest.approx(figures["ratio"])
+
+
+def test_sa2va_whose_masks_are_wrong(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Spoilt(CachedLoop):
+        def _masks(self, seen: Inputs, states: Tensor) -> LowResMasks:
+            return LowResMasks(-super()._masks(seen, states).logits)
+
+    monkeypatch.setitem(engine_bench._LOOPS, Baseline.CACHED, Spoilt)
+    assert plan.sa2va_small[0] in _run(sa2va.run, plan).wrong

@@ -192,7 +192,9 @@ def test_answers_and_masks_of_all_scenarios(
         low_res = decode_masks(embedding, prompts, torch.zeros(count, dtype=torch.long))
         photograph = _photograph(scenario["image"])
         frame = make_views(photograph, model.config).frame
-        for number, (found, mask) in enumerate(zip(low_res, to_masks(low_res, frame, 1024), strict=True)):
+        for number, (found, mask) in enumerate(zip(low_res.logits, to_masks(low_res, frame, 1024), strict=True)):
+            judged = max(scenario["masks"][number]["iou_pred"][1:])
+            assert mask.score == pytest.approx(judged, abs=1e-4), f"{name}: mask {number}"
             stored = expected[f"{name}.mask{number}.low_res"]
             step = 1 if len(stored) == 256 else 2
             _close(found[::step, ::step], stored, 1e-3, f"{name}: mask {number}")
@@ -280,5 +282,7 @@ def test_the_exported_decoder_picks_the_best_mask(model: Checkpoint, expected: d
     prompts = torch.cat([expected["gcg.seg_prompts"], expected["refer.seg_prompts"]])
     index = torch.tensor([0, 0, 0, 1])
     found, mine = decoder(embedding, prompts, index), TorchMaskDecoder(model.model.mask_head)(embedding, prompts, index)
-    _close(found, mine, 1e-3, "ONNX against torch")
-    _close(found[3], expected["refer.mask0.low_res"], 1e-3, "refer")
+    _close(found.logits, mine.logits, 1e-3, "ONNX against torch")
+    assert found.predicted_iou is not None and mine.predicted_iou is not None
+    _close(found.predicted_iou, mine.predicted_iou, 1e-4, "ONNX against torch: predicted IoU")
+    _close(found.logits[3], expected["refer.mask0.low_res"], 1e-3, "refer")

@@ -258,7 +258,9 @@ def test_answers_and_masks_of_all_scenarios(
         _close(prompts, expected[f"{name}.seg_prompts"], 2e-4, f"{name}: prompt vectors")
         low_res = decode_masks(embeddings[scenario["image"]], prompts, torch.zeros(count, dtype=torch.long))
         frame = _views(model, scenario["image"]).frame
-        for number, (found, mask) in enumerate(zip(low_res, to_masks(low_res, frame, 1024), strict=True)):
+        for number, (found, mask) in enumerate(zip(low_res.logits, to_masks(low_res, frame, 1024), strict=True)):
+            judged = max(scenario["masks"][number]["iou_pred"][1:])
+            assert mask.score == pytest.approx(judged, abs=1e-4), f"{name}: mask {number}"
             stored = expected[f"{name}.mask{number}.low_res"]
             step = 1 if len(stored) == 256 else 2
             _close(found[::step, ::step], stored, 1e-3, f"{name}: mask {number}")

@@ -290,7 +290,7 @@ def test_wrong_arguments_of_ask_are_refused(model: Model, arguments: Any, messag
         ({"device": "gpu"}, "no device 'gpu' here"),
         (
             {"precision": "fp16"},
-            "precision must be one of 'float32', 'bfloat16', 'float16', 'int8', 'int4', not 'fp16'",
+            "precision must be one of 'auto', 'float32', 'bfloat16', 'float16', 'int8', 'int4', not 'fp16'",
         ),
         ({"decoder": "tensorrt"}, "decoder must be one of 'onnx', 'torch', not 'tensorrt'"),
     ],

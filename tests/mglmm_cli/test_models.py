@@ -48,6 +48,7 @@ def test_a_release_by_its_name(hub: Path, tmp_path: Path, capsys: pytest.Capture
     assert "mglmm: org/Small-1B on cpu" in said
     written = json.loads((tmp_path / "out" / "segcap.json").read_text(encoding="utf-8"))
     assert "Small-1B" in json.dumps(written["info"]) and len(written["captions"]) == 1
+    assert written["info"]["mask_score"] == "predicted_iou"
     # Both parts for ONNX Runtime that convert writes are there, and a second start converts nothing.
     assert run("doctor", "org/Small-1B", "--json") == 0
     checked = capsys.readouterr()

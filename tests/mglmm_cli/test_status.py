@@ -31,10 +31,10 @@ def folder(tmp_path: Path, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch) -
     for number, name in enumerate(NAMES):
         Image.new("RGB", (40 + number, 30), (90, 60, 30)).save(tmp_path / "photos" / name)
     (tmp_path / "model").symlink_to(tiny_folder)
-    name, sha256 = identify("model")
+    found = identify("model")
     options = {**asdict(Options(granularity="panoptic", max_new_tokens=2)), "precision": "float32"}
     (tmp_path / "out").mkdir()
-    start = Start(RunInfo("mglmm", name, sha256, options), ("photos",), os.getcwd())
+    start = Start(RunInfo("mglmm", found.name, found.sha256, options), ("photos",), os.getcwd())
     with Journal(tmp_path / "out" / "journal.jsonl", start) as journal:
         journal.begin()
         for at, name in enumerate(NAMES[:2]):

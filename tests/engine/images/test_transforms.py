@@ -19,6 +19,7 @@ from engine.images.transforms import CLIP_MEAN, CLIP_STD, Frame, Views, make_vie
 from engine.masks import rle
 from engine.masks.postprocess import to_masks
 from engine.model.config import ClipConfig, ModelConfig
+from engine.model.mask_head import LowResMasks
 from tests.engine.tiny import TINY
 
 # pycocotools asks numpy for its arrays in a way that numpy 2 remarks on.
@@ -153,7 +154,8 @@ def test_a_mask_lies_on_what_it_was_drawn_on(height: int, width: int, data: st.D
     rows = (np.arange(96) + 0.5) * height / frame.inner_height
     columns = (np.arange(96) + 0.5) * width / frame.inner_width
     inside = ((rows >= top) & (rows < bottom))[:, None] & ((columns >= left) & (columns < right))
-    (mask,) = to_masks(torch.from_numpy(np.where(inside, 8.0, -8.0).astype(np.float32))[None], frame, 96)
+    low_res = torch.from_numpy(np.where(inside, 8.0, -8.0).astype(np.float32))[None]
+    (mask,) = to_masks(LowResMasks(low_res), frame, 96)
     found = rle.decode(mask.rle)
     assert found.shape == (height, width)
     slack = 2 + max(height, width) // 96

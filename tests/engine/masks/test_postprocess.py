@@ -13,6 +13,8 @@ from engine.images.transforms import Frame
 from engine.masks import rle
 from engine.masks.enlarge import columns
 from engine.masks.postprocess import low_res_areas, to_masks, upscale
+from engine.model.mask_head import LowResMasks
+from engine.records import Mask
 
 SIDE = 96
 
@@ -24,11 +26,15 @@ def _half(rows: int) -> torch.Tensor:
     return low_res
 
 
+def _masks(low_res: torch.Tensor, frame: Frame, side: int = SIDE) -> tuple[Mask, ...]:
+    return to_masks(LowResMasks(low_res), frame, side)
+
+
 @pytest.mark.parametrize(("height", "width"), [(120, 120), (60, 120), (120, 60), (33, 500)])
 def test_masks_come_back_in_the_original_frame(height: int, width: int) -> None:
     frame = Frame.fit(height, width, SIDE)
     # Foreground is the upper half of the photograph, not of the padded view.
-    (mask,) = to_masks(_half(round(32 * frame.inner_height / SIDE / 2)), frame, SIDE)
+    (mask,) = _masks(_half(round(32 * frame.inner_height / SIDE / 2)), frame)
     found = rle.decode(mask.rle)
     assert found.shape == (height, width)
     assert found[: height // 2 - height // 10].all()
@@ -39,8 +45,16 @@ def test_masks_come_back_in_the_original_frame(height: int, width: int) -> None:
 
 
 def test_an_empty_mask_has_no_score() -> None:
-    (mask,) = to_masks(_half(0), Frame.fit(50, 70, SIDE), SIDE)
+    (mask,) = _masks(_half(0), Frame.fit(50, 70, SIDE))
     assert (mask.area, mask.score) == (0, 0.0)
+
+
+def test_a_predicted_iou_is_the_score_but_of_an_empty_mask() -> None:
+    low_res = torch.cat([_half(8), _half(16), _half(0)])
+    found = LowResMasks(low_res, torch.tensor([0.75, 0.25, 0.5]))
+    masks = to_masks(found, Frame.fit(50, 70, SIDE), SIDE)
+    assert [mask.score for mask in masks] == [0.75, 0.25, 0.0]
+    assert [mask.rle for mask in masks] == [mask.rle for mask in _masks(low_res, Frame.fit(50, 70, SIDE))]
 
 
 def test_areas_are_shares_of_the_photograph() -> None:
@@ -67,7 +81,7 @@ def _logits(kind: str, side: int, seed: int) -> torch.Tensor:
 def _same(low_res: torch.Tensor, frame: Frame, side: int) -> None:
     logits = upscale(low_res, frame, side)[0]
     foreground = (logits > 0).numpy()
-    (mask,) = to_masks(low_res, frame, side)
+    (mask,) = _masks(low_res, frame, side)
     assert mask.rle == rle.encode(foreground[None])[0]
     assert (mask.area, mask.bbox) == (foreground.sum(), rle.bbox(mask.rle))
     score = torch.sigmoid(logits[logits > 0]).mean().item() if mask.area else 0.0
@@ -110,10 +124,10 @@ def test_half_precision_and_gradients_are_no_obstacle() -> None:
     frame = Frame.fit(60, 70, SIDE)
     low_res = _logits("blobs", 32, 1)
     half = low_res.bfloat16()
-    assert to_masks(half, frame, SIDE) == to_masks(half.float(), frame, SIDE)
-    assert to_masks(low_res.requires_grad_(), frame, SIDE) == to_masks(low_res.detach(), frame, SIDE)
+    assert _masks(half, frame) == _masks(half.float(), frame)
+    assert _masks(low_res.requires_grad_(), frame) == _masks(low_res.detach(), frame)
 
 
 def test_no_masks() -> None:
-    assert to_masks(torch.zeros(0, 32, 32), Frame.fit(60, 70, SIDE), SIDE) == ()
+    assert _masks(torch.zeros(0, 32, 32), Frame.fit(60, 70, SIDE)) == ()
     assert np.array_equal(low_res_areas(torch.zeros(0, 32, 32), Frame.fit(60, 70, SIDE), SIDE).numpy(), np.zeros(0))

@@ -23,7 +23,8 @@ from engine.model.checkpoint import Checkpoint, load, save
 from engine.model.int8_linear import Int8Linear
 from engine.model.language_config import LanguageConfig
 from engine.model.mglmm import MGLMM
-from engine.model.precision import Precision
+from engine.model.precision import Precision, fitting, named
+from engine.model.presets import PRESETS
 from engine.model.tokenizers import BpeTokenizer
 from engine.pipeline.pipeline import Options, Pipeline
 from engine.records import PhotoRecord
@@ -140,7 +141,7 @@ def test_a_generator_answers_and_gives_masks_in_every_precision(tiny_folder: Pat
         assert features.embedding is not None
         prompts = model.prompt_vectors(answer.seg_states)
         index = torch.zeros(len(prompts), dtype=torch.long)
-        masks = open_mask_decoder(checkpoint, "onnx")(features.embedding, prompts, index)
+        masks = open_mask_decoder(checkpoint, "onnx")(features.embedding, prompts, index).logits
     assert len(answer.seg_states) == answer.ids.count(checkpoint.tokenizer.seg) > 0
     assert answer.seg_states.dtype == precision.dtype
     assert masks.dtype == torch.float32 and masks.isfinite().all()
@@ -225,3 +226,22 @@ def test_the_library_keeps_its_remarks_to_itself(tiny_folder: Path) -> None:
     # Not forked: it must import the library itself.
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=300)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize(
+    ("preset", "device", "precision"),
+    [
+        ("nano", "cuda", Precision.FLOAT32),
+        ("sa2va-1b", "cpu", Precision.FLOAT32),
+        ("sa2va-1b", "cuda:1", Precision.BFLOAT16),
+        ("sa2va-qwen3vl-2b", "cuda", Precision.BFLOAT16),
+        ("7b", "cuda", Precision.BFLOAT16),
+    ],
+)
+def test_a_large_model_is_in_half_precision_on_a_gpu(preset: str, device: str, precision: Precision) -> None:
+    assert fitting(PRESETS[preset], device) is precision
+
+
+def test_the_model_and_the_device_choose_unless_a_precision_is_named() -> None:
+    assert named("auto") is None and named("int8") is Precision.INT8
+    assert load("random:nano", precision=None).precision is Precision.FLOAT32

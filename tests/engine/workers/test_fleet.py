@@ -20,7 +20,7 @@ from PIL import Image
 
 from engine.errors import UsageError
 from engine.images.sources import Source
-from engine.model.checkpoint import Checkpoint, identify, load
+from engine.model.checkpoint import Checkpoint, Identity, identify, load
 from engine.model.precision import Precision
 from engine.pipeline.finishing import Outcome
 from engine.pipeline.pipeline import Options, Pipeline
@@ -261,7 +261,7 @@ def test_the_program_runs_several_processes(tiny_folder: Path, photos: Sequence[
     assert f"mglmm: {tiny_folder} in 2 processes: 2 on cpu" in done.stderr
     assert "21 photographs done" in done.stderr and "Traceback" not in done.stderr
     lines = (tmp_path / "out" / "journal.jsonl").read_text().splitlines()
-    assert identify(str(tiny_folder))[1] in lines[0]
+    assert identify(str(tiny_folder)).sha256 in lines[0]
     names = {value["name"] for value in map(json.loads, lines) if "name" in value}
     assert sorted(names) == [f"{number:02}.png" for number in range(24)]
 
@@ -292,8 +292,8 @@ def test_all_needs_a_device(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_model_is_identified_as_it_is_loaded(tiny_folder: Path, tiny: Checkpoint, tmp_path: Path) -> None:
-    assert identify(str(tiny_folder)) == (tiny.name, tiny.sha256)
+    assert identify(str(tiny_folder)) == Identity(tiny.name, tiny.sha256, tiny.config)
     drawn = load("random:nano")
-    assert identify("random:nano") == (drawn.name, drawn.sha256)
+    assert identify("random:nano") == Identity(drawn.name, drawn.sha256, drawn.config)
     with pytest.raises(UsageError, match="manifest.json is missing"):
         identify(str(tmp_path))
