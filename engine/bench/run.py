@@ -75,8 +75,9 @@ def bench(load: Callable[[], Checkpoint], sources: Sequence[Source], plan: Plan,
     baselines = {}
     for baseline in dict.fromkeys(plan.baselines):
         note(f"baseline {baseline}: {_photographs(len(run.first))}")
-        # To warm up, a few tokens do; a whole answer may take minutes here.
-        _LOOPS[baseline](checkpoint, replace(plan.options, max_new_tokens=_WARM_UP_TOKENS)).run(first)
+        # To warm up, a few tokens do, one of them with a mask; a whole answer may take minutes here.
+        short = replace(plan.options, max_new_tokens=_WARM_UP_TOKENS, seg_every=plan.options.seg_every and 2)
+        _LOOPS[baseline](checkpoint, short).run(first)
         baselines[baseline.value] = _run_baseline(_LOOPS[baseline](checkpoint, plan.options), run.first)
     return Report(
         model=checkpoint.name,

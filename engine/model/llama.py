@@ -136,7 +136,10 @@ def forward(
     rows, count = positions.shape
     visible = torch.arange(seen, device=positions.device) <= positions[:, None, :, None]  # (B, 1, T, L)
     state, *deep = embedded.split(model.config.hidden_size, dim=-1)
-    cosine, sine = model.model.rotary_emb(state, positions if rotary is None else rotary)
+    turned = positions if rotary is None else rotary
+    if turned.ndim == 2 and hasattr(model.model.rotary_emb, "mrope_section"):
+        turned = turned.expand(3, -1, -1)  # words lie at one place on all axes
+    cosine, sine = model.model.rotary_emb(state, turned)
     cosine, sine = cosine[:, None], sine[:, None]
     which = torch.arange(rows, device=positions.device) if isinstance(slots, slice) else slots
     for number, (layer, (keys, values)) in enumerate(zip(model.model.layers, cache.layers, strict=True)):
