@@ -1,4 +1,4 @@
-"""An open vocabulary has no class list: the category of a mask is the head of its phrase.
+"""An open vocabulary has no class list: the category of a mask is the head of its phrase, in the singular.
 
 The rules are those of an English noun phrase: what stands in front of the noun (article, number, colour,
 size) goes, and so does what hangs behind it (preposition, participle, relative clause). A phrase in another
@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+
+from exporters.nouns import singular
 
 FALLBACK = "object"
 """The category of a mask that has no phrase."""
@@ -64,19 +66,32 @@ def category_name(phrase: str) -> str:
     >>> category_name("The man riding a bike")
     'man'
     >>> category_name("two red apples")
-    'apples'
+    'apple'
     """
-    words = _WORD.findall(phrase.lower())
-    while words and words[0] == ",":
-        del words[0]
-    words = _without_front(words)
-    head = words[: _end_of_head(words)]
-    owners = [at for at, word in enumerate(head[:-1], start=1) if word.endswith(("'s", "’s"))]
+    return singular(head(phrase))
+
+
+def head(phrase: str) -> str:
+    """The head of a phrase as it stands there: lower case, one to three words, never empty."""
+    words = _without_front(_words_of(phrase))
+    found = words[: _end_of_head(words)]
+    owners = [at for at, word in enumerate(found[:-1], start=1) if word.endswith(("'s", "’s"))]
     if owners:
-        head = _without_front(head[owners[-1] :])
-    if not head or head[-1] in _NO_NOUN:
+        found = _without_front(found[owners[-1] :])
+    if not found or found[-1] in _NO_NOUN:
         return FALLBACK
-    return " ".join(head[-_LONGEST:])
+    return " ".join(found[-_LONGEST:])
+
+
+def noun_phrase(phrase: str) -> list[str]:
+    """The words of a phrase up to the end of its head, in lower case: what stands behind tells more about them.
+
+    >>> noun_phrase("The red front left door of a car")
+    ['the', 'red', 'front', 'left', 'door']
+    """
+    words = _words_of(phrase)
+    rest = _without_front(words)
+    return words[: len(words) - len(rest) + _end_of_head(rest)]
 
 
 def category_ids(names: Iterable[str]) -> dict[str, int]:
@@ -85,6 +100,13 @@ def category_ids(names: Iterable[str]) -> dict[str, int]:
     They depend on nothing but which names there are: not on the order in which photographs came, nor on the run.
     """
     return {name: number for number, name in enumerate(sorted(set(names)), start=1)}
+
+
+def _words_of(phrase: str) -> list[str]:
+    words = _WORD.findall(phrase.lower())
+    while words and words[0] == ",":
+        del words[0]
+    return words
 
 
 def _without_front(words: list[str]) -> list[str]:

@@ -14,7 +14,7 @@ from engine.errors import MglmmError, UsageError
 from exporters.formats import Format
 from mglmm_cli.codes import Exit
 from mglmm_cli.kinds import FilePath
-from mglmm_cli.labels import shaped_label_options, take_choice
+from mglmm_cli.labels import say_unmapped, shaped_label_options, take_choice
 from mglmm_cli.text import clean
 
 if TYPE_CHECKING:
@@ -109,6 +109,7 @@ def _run(
             raise MglmmError(
                 f"{error.filename or output}: the export can't be written ({reason}): mend that, and run this again"
             ) from error
+        say_unmapped(dataset)
         _say(format, photographs, len(export.seen), output)
         if review is not None:
             _say_unmet(review, index, reviewed)

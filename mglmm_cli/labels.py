@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from mglmm_cli.kinds import Number, count
+from mglmm_cli.kinds import FilePath, Number, count
+from mglmm_cli.text import clean
 
 if TYPE_CHECKING:
-    from exporters.labels.dataset import Choice
+    from exporters.labels.dataset import Choice, Dataset
+    from exporters.labels.naming import Wanted
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -40,6 +43,24 @@ _FILTERS = (
         "--groups",
         type=click.Choice(["keep", "crowd", "split", "drop"]),
         help="What becomes of one mask over several things. [default: keep]",
+    ),
+    click.option(
+        "--categories",
+        type=FilePath(exists=True, dir_okay=False),
+        metavar="FILE",
+        help="The categories that there are, with their ids: a COCO JSON, a data.yaml, a CSV of phrase,category, or "
+        "text with a name a line. Without it each phrase names its own.",
+    ),
+    click.option(
+        "--unmapped",
+        type=click.Choice(["drop", "keep", "fail"]),
+        help="What becomes of a mask whose phrase means none of these. [default: drop]",
+    ),
+    click.option(
+        "--text-model",
+        type=FilePath(exists=True, file_okay=False),
+        metavar="FOLDER",
+        help="A text encoder (BERT, MiniLM): a phrase that no rule maps means the nearest of the categories.",
     ),
 )
 _SIMPLIFY = click.option(
@@ -85,6 +106,7 @@ def take_choice(options: dict[str, Any], masks: str = "rle") -> Choice:
     from exporters.labels.filters import Filters
 
     names = ("min_area", "min_score", "min_part", "nms", "groups", "masks", "simplify")
+    wanted = _take_wanted(options)
     given = {name: value for name in names if (value := options.pop(name, None)) is not None}
     shapes = {name: given.pop(name) for name in ("masks", "simplify") if name in given}
     shapes.setdefault("masks", masks)
@@ -92,4 +114,30 @@ def take_choice(options: dict[str, Any], masks: str = "rle") -> Choice:
         raise click.UsageError("--simplify makes polygons simpler: it needs --masks polygon")
     if given.get("nms") == "off":
         given["nms"] = None
-    return Choice(Filters(**given), **shapes)
+    return Choice(Filters(**given), **shapes, wanted=wanted)
+
+
+def say_unmapped(dataset: Dataset) -> None:
+    """Say on stderr which masks the wanted categories leave out."""
+    if said := dataset.said_unmapped:
+        left = {"drop": "left out (--unmapped keep keeps them)", "keep": "they keep categories of their own"}
+        click.echo(f"mglmm: {clean(said)}: {left[dataset.choice.wanted.unmapped]}", err=True)
+
+
+def _take_wanted(options: dict[str, Any]) -> Wanted:
+    from exporters.labels.naming import Wanted
+
+    path, unmapped, text_model = (options.pop(name, None) for name in ("categories", "unmapped", "text_model"))
+    if path is None:
+        for name, value in (("--unmapped", unmapped), ("--text-model", text_model)):
+            if value is not None:
+                raise click.UsageError(f"{name} says what becomes of phrases beside a list: it needs --categories FILE")
+        return Wanted()
+    from exporters.labels.vocabulary_file import read_vocabulary
+
+    vocabulary = read_vocabulary(path)
+    if text_model is not None:
+        from trainer.metrics.similarity import TextModel
+
+        vocabulary = replace(vocabulary, encoder=TextModel(text_model))
+    return Wanted(vocabulary, unmapped or "drop")

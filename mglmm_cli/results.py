@@ -23,14 +23,15 @@ from engine.journal import Index, Journal, Lock, Place, Start, dump, fingerprint
 from engine.memory import out_of_memory
 from engine.records import Failure, PhotoRecord
 from engine.text.names import to_text
-from exporters.coco import write_coco
-from exporters.labels.dataset import Choice
-from exporters.labels.filters import Filters
+from exporters.coco import write_dataset
+from exporters.labels.dataset import Choice, Dataset
 from exporters.labels.labelled import labelled
+from exporters.labels.naming import Naming
 from exporters.overlay import comment_of, overlay_path, read, write_overlay
 from exporters.report.writer import check_folder as check_report
 from mglmm_cli.coco_ids import check_ids, largest_id
 from mglmm_cli.folder import COCO, FAILURES, JOURNAL, REPORT, say_outputs
+from mglmm_cli.labels import say_unmapped
 from mglmm_cli.report import write as write_report
 from mglmm_cli.text import clean
 
@@ -175,9 +176,7 @@ class FolderResults:
                 check_ids(listed, self._journal.index, folder)
             # Before the first overlay is drawn, which begins as such a file.
             discard_leftovers(folder)
-            self._overlays = (
-                stack.enter_context(_Overlays(folder, max_pixels, self._choice.filters)) if overlay else None
-            )
+            self._overlays = stack.enter_context(_Overlays(folder, max_pixels, self._choice)) if overlay else None
             self._stack = stack.pop_all()
 
     def __enter__(self) -> Self:
@@ -267,7 +266,8 @@ def write_outputs(folder: Path, choice: Choice | None = None) -> Index:
             f"{folder / JOURNAL} is not there any more: if the folder was moved, mglmm rebuild makes the outputs in it"
         ) from error
     try:
-        write_coco(index, folder / COCO, index.info, choice)
+        dataset = Dataset(index, index.info, choice)
+        write_dataset(dataset, folder / COCO)
         failures = folder / FAILURES
         if index.failed:
             with replacing(failures) as file:
@@ -281,6 +281,7 @@ def write_outputs(folder: Path, choice: Choice | None = None) -> Index:
         ) from error
     finally:
         index.close()
+    say_unmapped(dataset)
     return index
 
 
@@ -290,13 +291,13 @@ class _Overlays:
     Args:
         folder: that of the run.
         max_pixels: of a photograph.
-        filters: which masks are labels; each picture says with which it was drawn.
+        choice: which masks are labels; each picture says with which it was drawn.
     """
 
-    def __init__(self, folder: Path, max_pixels: int, filters: Filters) -> None:
+    def __init__(self, folder: Path, max_pixels: int, choice: Choice) -> None:
         self._folder, self._max_pixels = folder, max_pixels
-        self._filters = filters
-        self._comment = f"labels {json.dumps(asdict(filters))}"
+        self._filters, self._category = choice.filters, Naming(choice.wanted)
+        self._comment = f"labels {json.dumps(asdict(choice.filters) | choice.wanted.about)}"
         self._pool = ThreadPoolExecutor(_OVERLAY_THREADS, thread_name_prefix="overlay")
         self._pending: deque[Future[None]] = deque()
         self._adding = threading.Lock()
@@ -338,7 +339,7 @@ class _Overlays:
             if (height, width) != (record.height, record.width):
                 raise PhotographError("open", f"it had {record.width} x {record.height} pixels, now {width} x {height}")
             path = overlay_path(self._folder, record.file_name)
-            write_overlay(path, photograph, labelled(record, self._filters), comment=self._comment)
+            write_overlay(path, photograph, labelled(record, self._filters, self._category), comment=self._comment)
         except Exception as error:
             if isinstance(error, OSError) and error.errno is not None and not out_of_memory(error):
                 raise  # the disk's, not the picture's

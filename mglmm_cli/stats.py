@@ -25,16 +25,17 @@ def stats(out: Path, as_json: bool, **chosen: Any) -> None:
     OUT is an output folder of `mglmm segcap`, finished or not. Sizes, scores, categories and phrases are those of the
     labels, which the options choose as everywhere; nothing is written, and no model runs.
     """
+    from exporters.labels.naming import Naming
     from exporters.labels.statistics import count
     from mglmm_cli.folder import open_index
     from mglmm_cli.stats_table import print_statistics
 
-    filters = take_choice(chosen).filters
+    choice = take_choice(chosen)
     index = open_index(out)
     if index is None:
         raise UsageError(f"{out}: no photograph is done yet")
     with closing(index):
-        counted = count(index, filters)
+        counted = count(index, choice.filters, Naming(choice.wanted))
         if index.left_aside:
             click.echo(f"mglmm: {index.path}: {index.left_aside}", err=True)
     if as_json:

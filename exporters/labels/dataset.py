@@ -7,17 +7,18 @@ has for it, or what the COCO file that it was listed in calls it; `numbering` sa
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from functools import lru_cache
 from typing import Any, Literal
 
+from engine.errors import UsageError
 from engine.journal import Index, RunInfo
 from engine.journal.content import UNKNOWN, Fingerprint
 from engine.masks.rle import run_lengths
 from engine.text.names import from_text
-from exporters.categories import category_ids, category_name
 from exporters.labels.filters import Filters
+from exporters.labels.naming import Naming, Wanted
 from exporters.labels.numbering import annotation_id, caption_id
 from exporters.labels.polygons import outlines
 from exporters.labels.reviewed import Reviewed
@@ -27,7 +28,7 @@ Shapes = Literal["rle", "polygon", "rle-uncompressed"]
 Entry = dict[str, Any]
 
 _INNER = frozenset({"forced", "seg_every"})
-_PHRASES = 1 << 16  # whose category is remembered
+_NAMED = 3  # phrases of many
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +37,19 @@ class Choice:
     filters: which masks are labels.
     masks: how COCO JSON holds them.
     simplify: pixels by which a polygon may be off, for fewer points.
+    wanted: which categories there are.
     """
 
     filters: Filters = field(default_factory=Filters)
     masks: Shapes = "rle"
     simplify: float = 0.0
+    wanted: Wanted = field(default_factory=Wanted)
+
+    @property
+    def about(self) -> Entry:
+        """What outputs say of it."""
+        filters = asdict(self.filters)
+        return {"filters": filters, "masks": self.masks, "simplify": self.simplify, **self.wanted.about}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +84,12 @@ class Dataset:
 
     Attributes:
         categories: COCO's entries, of all masks: they stay whatever the filters are.
+        unmapped: phrases of masks that the wanted vocabulary does not have, and how many masks each has.
         licenses: those of the COCO file that the photographs were listed in.
 
     Raises:
         MglmmError: if the journal has damaged lines.
+        UsageError: if there are such phrases, and that is not wanted.
     """
 
     def __init__(
@@ -88,22 +99,40 @@ class Dataset:
         self.choice = choice or Choice()
         self._reviewed = reviewed or Reviewed({})
         self._journal, self._info = journal, info
-        self._category: Callable[[str], str] = lru_cache(_PHRASES)(category_name)
+        self._category = Naming(self.choice.wanted)
         names: set[str] = set()
+        self.unmapped: Counter[str] = Counter()
         self._text = False  # ids of images are text
         for photograph in journal.photographs():
             self._text |= isinstance(photograph.get("image", {}).get("id"), str)
-            phrases = (phrase for segcap in photograph["segcaps"] for phrase in segcap["phrases"] if phrase["segs"])
-            names |= {self._category(phrase["text"]) for phrase in phrases}
-        self._ids = category_ids(names)
+            for phrase in (phrase for segcap in photograph["segcaps"] for phrase in segcap["phrases"]):
+                if phrase["segs"] and (name := self._category(phrase["text"])) is not None:
+                    names.add(name)
+                if phrase["segs"] and not self._category.is_mapped(phrase["text"]):
+                    self.unmapped[phrase["text"]] += len(phrase["segs"])
+        if self.unmapped and self.choice.wanted.unmapped == "fail":
+            raise UsageError(f"{self.said_unmapped}: add them to it, or give --unmapped keep or drop")
+        categories = self._category.categories(names)
+        self._ids = {category.name: category.id for category in categories}
         self.licenses: list[Entry] = [dict(entry) for entry in journal.licenses]
-        self.categories: list[Entry] = [{"id": number, "name": name} for name, number in self._ids.items()]
+        self.categories: list[Entry] = [category.entry for category in categories]
+
+    @property
+    def said_unmapped(self) -> str:
+        """The phrases that the wanted vocabulary does not have, in words; empty where it has all."""
+        vocabulary = self.choice.wanted.vocabulary
+        if vocabulary is None or not self.unmapped:
+            return ""
+        often = sorted(self.unmapped.items(), key=lambda item: (-item[1], item[0]))
+        named = ", ".join(f"{phrase!r} ({count})" for phrase, count in often[:_NAMED])
+        rest = f" and {len(often) - _NAMED} more" if len(often) > _NAMED else ""
+        return f"{self.unmapped.total()} masks mean no category of {vocabulary.source}: {named}{rest}"
 
     @property
     def info(self) -> Entry:
         """What COCO's `info` says of the run and of what was chosen."""
         options = _chosen(self._info.options)
-        about = {**asdict(self._info), "options": options, "labels": asdict(self.choice)}
+        about = {**asdict(self._info), "options": options, "labels": self.choice.about}
         return {"description": "Captions with masks at several granularities", **about}
 
     def photographs(self) -> Iterator[Photo]:
@@ -137,7 +166,7 @@ class Dataset:
                 {
                     "id": annotation_id(number, label.number, label.part),
                     "image_id": image["id"],
-                    "category_id": self._ids[self._category(label.phrase)],
+                    "category_id": self._ids[self._name(label)],
                     "segmentation": self._segmentation(label),
                     "area": label.area,
                     "bbox": list(label.bbox),
@@ -152,6 +181,11 @@ class Dataset:
                 }
             )
         return Photo(image, self._path(photograph), selected.labels, annotations, captions)
+
+    def _name(self, label: Label) -> str:
+        name = self._category(label.phrase)
+        assert name is not None  # else it would be no label
+        return name
 
     def _path(self, photograph: Mapping[str, Any]) -> str:
         """Of its file; a relative one was given from the folder that the run was started in."""

@@ -15,7 +15,9 @@ from exporters.labels.filters import Filters
 from exporters.labels.select import select
 
 
-def labelled(record: PhotoRecord, filters: Filters, category: Callable[[str], str] = category_name) -> PhotoRecord:
+def labelled(
+    record: PhotoRecord, filters: Filters, category: Callable[[str], str | None] = category_name
+) -> PhotoRecord:
     """The same answers with masks as `segcap.json` has them.
 
     Args:

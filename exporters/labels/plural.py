@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 
-from exporters.categories import category_name
+from exporters.categories import head
+from exporters.nouns import is_one_thing, is_plural_noun
 
 _COUNTED = re.compile(
     r"(?:two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|several|many|few|both|multiple|various|dozens?"
@@ -19,13 +20,6 @@ _COLLECTED = re.compile(
     r"|variety|set|cluster|dozen)\s+of\b",
     re.IGNORECASE,
 )
-_IRREGULAR = frozenset("people men women children mice geese feet teeth oxen policemen firemen cattle".split())
-_ONE_THING = frozenset(
-    "glasses sunglasses goggles eyeglasses spectacles jeans pants trousers shorts tights leggings stockings scissors "
-    "pliers tongs binoculars headphones pajamas clothes overalls boxers briefs news series species stairs bus gas "
-    "canvas atlas lens iris tennis chess always christmas headquarters skis".split()
-)
-_SINGULAR_END = ("ss", "us", "is", "'s", "’s")
 
 
 def is_plural(phrase: str) -> bool:
@@ -36,11 +30,11 @@ def is_plural(phrase: str) -> bool:
     """
     words = phrase.strip()
     start = re.sub(r"^(?:the|all|these|those)\s+", "", words, flags=re.IGNORECASE)
-    noun = category_name(words).split()[-1]
-    if noun in _ONE_THING:
+    noun = head(words).split()[-1]
+    if is_one_thing(noun):
         return False
     if _COUNTED.match(start) or _COLLECTED.match(words):
         return True
     if re.match(r"(?:a|an|one)\s", start, re.IGNORECASE):
         return False
-    return noun in _IRREGULAR or (len(noun) > 3 and noun.endswith("s") and not noun.endswith(_SINGULAR_END))
+    return is_plural_noun(noun)

@@ -62,7 +62,8 @@ class Selected:
     """Attributes:
     labels: in the order of the record.
     instead: of each mask that is another label's thing, the place of that label; of each label, its own.
-    left_out: of each other mask, why it is none: `empty`, `area`, `score`, `group`, `reviewed`, `number` (no id left).
+    left_out: of each other mask, why it is none: `empty`, `category` (none that is wanted), `area`, `score`, `group`,
+        `reviewed`, `number` (no id left).
     masks: how many the record has.
     """
 
@@ -75,7 +76,7 @@ class Selected:
 def select(
     photograph: Mapping[str, Any],
     filters: Filters,
-    category: Callable[[str], str],
+    category: Callable[[str], str | None],
     wrong: frozenset[Place] = frozenset(),
 ) -> Selected:
     """The labels of a photograph.
@@ -83,11 +84,12 @@ def select(
     Args:
         photograph: its public form (`engine.journal.to_json`).
         filters: what is wanted.
-        category: of a phrase; the subject of a fine-grained answer has that of what it is about.
+        category: of a phrase, None where it is not wanted; the subject of a fine-grained answer has that of what it
+            is about.
         wrong: masks that somebody found so.
     """
     candidates = [_cut(label, filters.min_part) for label in _all(photograph)]
-    left_out = {label.place: why for label in candidates if (why := _why_not(label, filters))}
+    left_out = {label.place: why for label in candidates if (why := _why_not(label, filters, category))}
     left_out |= dict.fromkeys(wrong & {label.place for label in candidates}, "reviewed")
     wanted = [label for label in candidates if label.place not in left_out]
     instead = {label.place: label.place for label in wanted}
@@ -132,9 +134,11 @@ def _all(photograph: Mapping[str, Any]) -> Iterator[Label]:
             number += 1
 
 
-def _why_not(label: Label, filters: Filters) -> str:
+def _why_not(label: Label, filters: Filters, category: Callable[[str], str | None]) -> str:
     if not label.area:
         return "empty"
+    if category(label.phrase) is None:
+        return "category"
     if label.number >= MASKS:
         return "number"
     if label.area < filters.min_area:
@@ -160,7 +164,7 @@ def _reshaped(label: Label, pixels: np.ndarray) -> Label:
     return replace(label, rle=rle, area=run_lengths.area(rle), bbox=run_lengths.bbox(rle))
 
 
-def _united(labels: list[Label], threshold: float, category: Callable[[str], str]) -> dict[Place, Place]:
+def _united(labels: list[Label], threshold: float, category: Callable[[str], str | None]) -> dict[Place, Place]:
     """Of each mask, the one that stays for it."""
     row = {label.place: at for at, label in enumerate(labels)}
     encoded = [label.rle.to_coco() for label in labels]

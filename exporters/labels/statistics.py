@@ -116,19 +116,19 @@ class Statistics:
     filters: Filters
 
 
-def count(journal: Index, filters: Filters, category: Callable[[str], str] = category_name) -> Statistics:
+def count(journal: Index, filters: Filters, category: Callable[[str], str | None] = category_name) -> Statistics:
     """Count what a journal holds.
 
     Args:
         journal: is read once.
         filters: which masks are labels.
-        category: of a phrase.
+        category: of a phrase, None where it is not wanted.
 
     Raises:
         MglmmError: if the journal has damaged lines.
     """
     journal.require_whole()
-    remembered: Callable[[str], str] = lru_cache(_PHRASES)(category)
+    remembered: Callable[[str], str | None] = lru_cache(_PHRASES)(category)
     tally = _Tally(remembered)
     for photograph in journal.photographs():
         tally.add(photograph, select(photograph, filters, remembered))
@@ -140,7 +140,7 @@ def count(journal: Index, filters: Filters, category: Callable[[str], str] = cat
 class _Tally:
     """The counting itself, photograph by photograph."""
 
-    category: Callable[[str], str]
+    category: Callable[[str], str | None]
     unlabelled: int = 0
     captions: dict[str, Captions] = field(default_factory=dict)
     masks: Counter[str] = field(default_factory=Counter)
@@ -173,6 +173,7 @@ class _Tally:
                 self.name_scores.add(label.name_score)
             self.phrases.update(label.phrases)
             name = self.category(label.phrase)
+            assert name is not None  # else it would be no label
             self.categories.setdefault(name, CategoryCount()).labels += 1
             here.add(name)
         for name in here:

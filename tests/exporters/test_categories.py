@@ -13,11 +13,11 @@ from exporters.categories import category_ids, category_name
     ("phrase", "name"),
     [
         ("the man riding a bike", "man"),
-        ("Two red apples", "apples"),
+        ("Two red apples", "apple"),
         ("a large white dog.", "dog"),
         ("black and white dog", "dog"),
         ("the left cup", "cup"),
-        ("12 cups", "cups"),
+        ("12 cups", "cup"),
         ("traffic light", "traffic light"),
         ("a wooden dining table", "wooden dining table"),
         ("a t-shirt", "t-shirt"),
@@ -30,9 +30,9 @@ from exporters.categories import category_ids, category_name
         ("a man, a woman", "man"),
         ("the top of the table", "top"),
         # a quantity is no thing
-        ("a group of people", "people"),
-        ("a pair of black shoes", "shoes"),
-        ("one of the men", "men"),
+        ("a group of people", "person"),
+        ("a pair of black shoes", "shoe"),
+        ("one of the men", "man"),
         # nor is an owner
         ("the woman's red dress", "dress"),
         ("the man’s hand holding a cup", "hand"),

@@ -112,12 +112,12 @@ def test_every_section(exported: Exported) -> None:
         {"id": 1, "file_name": "a/x.jpg", "width": WIDTH, "height": HEIGHT},
         {"id": 3, "file_name": "c.jpg", "width": WIDTH, "height": HEIGHT},
     ]
-    names = ["dog", "dogs", "hat", "man", "object"]
+    names = ["dog", "hat", "man", "object"]
     assert data["categories"] == [{"id": number, "name": name} for number, name in enumerate(names, 1)]
     assert data["annotations"][1] == {
         "id": 1_000_200,
         "image_id": 1,
-        "category_id": 2,
+        "category_id": 1,
         "segmentation": rle.encode(DOG[None])[0].to_coco(),
         "area": 140,
         "bbox": [20.0, 20.0, 14.0, 10.0],

@@ -132,7 +132,7 @@ def test_what_was_left_out_is_counted_with_its_reason(
 def test_the_frequent_ones_stand_first(tmp_path: Path) -> None:
     counted, _ = _counted(tmp_path, [made.scene(f"{number}.jpg") for number in range(3)], Filters())
     assert list(counted.categories.items()) == [
-        ("dogs", CategoryCount(6, 3)),
+        ("dog", CategoryCount(6, 3)),
         ("hat", CategoryCount(3, 3)),
         ("man", CategoryCount(3, 3)),
     ]
