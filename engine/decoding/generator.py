@@ -235,7 +235,15 @@ class Generator:
             each = [row.request.prefix.positions(start, stop) for _, row in group]
             rotary = torch.stack(each, dim=1).to(slots.device)
         states = forward(
-            self._language, self._cache, slots, embedded, positions, stop, rotary=rotary, normed=self._normed
+            self._language,
+            self._cache,
+            slots,
+            embedded,
+            positions,
+            stop,
+            rotary=rotary,
+            normed=self._normed,
+            first=start == 0,
         )
         last = states[torch.arange(len(group), device=slots.device), lengths - 1]
         self._take([row for _, row in group], last, logits_of(self._language, last, normed=self._normed))

@@ -20,11 +20,11 @@ from torch import Tensor, nn
 
 from engine.errors import MglmmError, UsageError
 from engine.model import adapter, limits
-from engine.model.config import ModelConfig
+from engine.model.config import ModelConfig, PyramidConfig
 from engine.model.manifest import MANIFEST, Manifest, read_manifest, sha256, write_manifest
 from engine.model.mglmm import MGLMM
 from engine.model.onnx_encoder import OnnxPixelEncoder
-from engine.model.pixel_encoder import for_inference
+from engine.model.pixel_encoder import OneByOne, for_inference
 from engine.model.pixel_features import PixelFeatures
 from engine.model.precision import Precision, fitting, loaded_to, place, require, stored_as, within_memory
 from engine.model.sources import RandomModel, find
@@ -83,9 +83,12 @@ class Checkpoint:
             UsageError: if the folder has an exported one that can't be used.
         """
         fused = for_inference(self.model.pixel_encoder)
+        if self.device.type != "cpu":
+            return fused
         exported = self.folder / ENCODER if self.folder else None
-        plain = self.device.type == "cpu" and self.precision is Precision.FLOAT32
-        return OnnxPixelEncoder(exported, fused) if plain and exported and exported.is_file() else fused
+        if exported and exported.is_file() and self.precision is Precision.FLOAT32:
+            return OnnxPixelEncoder(exported, fused)
+        return fused if isinstance(self.config.pixel_encoder, PyramidConfig) else OneByOne(fused)
 
 
 @dataclass(frozen=True, slots=True)

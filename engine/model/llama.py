@@ -115,6 +115,7 @@ def forward(
     *,
     rotary: Tensor | None = None,
     normed: bool = True,
+    first: bool = False,
 ) -> Tensor:
     """Run tokens through all layers, writing their keys and values to the cache.
 
@@ -129,12 +130,16 @@ def forward(
         seen: how far slots are read; beyond all positions, and no further than the cache is long.
         rotary: `(B, T)` or for three axes `(3, B, T)`, by what keys and queries are turned; None: their positions.
         normed: whether the final norm is taken.
+        first: whether the tokens are the first of their slots, each at its own place: kernels know that case, and do
+            half the work.
 
     Returns:
         `(B, T, D)`, the states of the last layer.
     """
     rows, count = positions.shape
-    visible = torch.arange(seen, device=positions.device) <= positions[:, None, :, None]  # (B, 1, T, L)
+    visible = None
+    if not first:
+        visible = torch.arange(seen, device=positions.device) <= positions[:, None, :, None]  # (B, 1, T, L)
     state, *deep = embedded.split(model.config.hidden_size, dim=-1)
     turned = positions if rotary is None else rotary
     if turned.ndim == 2 and hasattr(model.model.rotary_emb, "mrope_section"):
@@ -151,14 +156,15 @@ def forward(
         )
         if hasattr(attention, "q_norm"):
             query, key = attention.q_norm(query), attention.k_norm(key)
-        query = _rotated(query.transpose(1, 2), cosine, sine)
-        keys[which[:, None], :, positions] = _rotated(key.transpose(1, 2), cosine, sine).transpose(1, 2)
+        query, key = (_rotated(x.transpose(1, 2), cosine, sine) for x in (query, key))
+        keys[which[:, None], :, positions] = key.transpose(1, 2)
         values[which[:, None], :, positions] = value
         attended = F.scaled_dot_product_attention(
             query,
-            keys[slots, :, :seen],
-            values[slots, :, :seen],
+            key if first else keys[slots, :, :seen],
+            value.transpose(1, 2) if first else values[slots, :, :seen],
             attn_mask=visible,
+            is_causal=first,
             enable_gqa=query.shape[1] != keys.shape[1],
         )
         state = state + attention.o_proj(attended.transpose(1, 2).reshape(rows, count, -1))

@@ -166,6 +166,25 @@ def for_inference(encoder: PixelEncoder) -> nn.Module:
     return fused.to(memory_format=torch.channels_last)
 
 
+class OneByOne:
+    """Runs an encoder that is no pyramid on one photograph at a time, as a CPU does it fastest.
+
+    What lies between the layers of one photograph finds room in the processor's caches: of eight together a 1024 x 1024
+    Hiera takes a fifth more time for each.
+
+    Args:
+        encoder: see `for_inference`.
+    """
+
+    def __init__(self, encoder: nn.Module) -> None:
+        self._encoder = encoder
+
+    def __call__(self, pixels: Tensor) -> PixelFeatures:
+        """`pixels` `(B, 3, S, S)`, normalised and zero-padded."""
+        found = [self._encoder(one).embedding for one in pixels.split(1)]
+        return PixelFeatures(ImageEmbedding.join(found), None)
+
+
 def _fuse_batch_norm(module: nn.Module) -> None:
     convolution: tuple[str, nn.Conv2d] | None = None
     for name, child in list(module.named_children()):
@@ -182,6 +201,7 @@ def _fuse_batch_norm(module: nn.Module) -> None:
 
 __all__ = [
     "TOGETHER",
+    "OneByOne",
     "Pyramid",
     "SamPixelEncoder",
     "build_pixel_encoder",

@@ -19,6 +19,7 @@ from engine.images.transforms import Views, make_views
 from engine.masks import rle
 from engine.masks.postprocess import to_masks, upscale
 from engine.model.checkpoint import Checkpoint, load
+from engine.model.mask_head import LowResMasks
 from engine.model.mglmm import ImageFeatures
 from engine.model.precision import Precision
 from engine.pipeline.pipeline import Options, Pipeline
@@ -181,7 +182,7 @@ def test_generation(model: Opener, name: str, scenario: str, prompt: str, image:
         low_res = checkpoint.model.mask_head(features.embedding, prompts, index)
     _check_masks(low_res, views, wanted, scenario)
     if name in MGLMM:
-        found = to_masks(low_res, views.frame, checkpoint.config.pixel_encoder.image_size)
+        found = to_masks(LowResMasks(low_res), views.frame, checkpoint.config.pixel_encoder.image_size)
         assert [mask.rle.to_coco() for mask in found] == [_same(entry) for entry in meta(name)[scenario]["rle"]]
 
 
