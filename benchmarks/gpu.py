@@ -38,7 +38,7 @@ _MODEL = (
     "torch", "torchvision", "transformers", "tokenizers", "safetensors", "accelerate", "timm", "segment_anything",
     "sentencepiece", "pydantic", "numpy", "PIL", "pycocotools", "onnxruntime",
 )  # fmt: skip
-_PROGRAM = (*_MODEL, "click", "rich", "orjson")
+_PROGRAM = (*_MODEL, "click", "rich", "orjson", "pluralizer")
 
 PARTS = (
     Part("environment", "benchmarks.gpu_parts.environment:run", ("torch",), 60),

@@ -20,6 +20,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from pluralizer import Pluralizer
 from pycocotools import mask as coco_mask
 from torch import nn
 
@@ -239,3 +240,14 @@ def test_the_engine_runs_over_all_of_them_and_answers_the_same(tiny_folder: Path
     answers = json.loads(done.stdout)
     assert answers == real["answers"](str(tiny_folder), photo)
     assert len(answers[0][1]) >= 3
+
+
+@pytest.mark.parametrize(
+    "word",
+    "dogs buses boxes dishes benches people men women children cherries skies apples lenses glasses trees".split(),
+)
+def test_the_singular_of_a_plural(word: str) -> None:
+    found = [_loaded(STAND_INS / "pluralizer.py", "standin_pluralizer").Pluralizer(), Pluralizer()]
+    for rules in found:
+        rules.add_irregular_rule("lens", "lenses")
+    assert found[0].singular(word) == found[1].singular(word)
