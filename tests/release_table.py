@@ -63,7 +63,7 @@ OFFICIAL = (
             "Apache-2.0",
             _SA2VA,
         )
-        for name in ("1B", "4B", "InternVL3-2B", "InternVL3-8B", "InternVL3-14B", "Qwen3-VL-2B", "Qwen3-VL-4B")
+        for name in ("1B", "4B", "8B", "InternVL3-2B", "InternVL3-8B", "InternVL3-14B", "Qwen3-VL-2B", "Qwen3-VL-4B")
     ),
     Official("MBZUAI/GLaMM-FullScope", _GLAMM, torch.bfloat16, _CARD, "grounded captions, referring, regions"),
     Official("xinlai/LISA-7B-v1", _lisa("7b"), torch.bfloat16, _CARD, "reasoning and referring segmentation"),

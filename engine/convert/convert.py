@@ -32,7 +32,6 @@ from engine.model.checkpoint import CONFIG
 from engine.model.config import ClipConfig, ModelConfig, SamEncoderConfig
 from engine.model.limits import building, read_table
 from engine.model.mglmm import MGLMM
-from engine.model.tokenizers import QwenTokenizer
 
 _TABLES = ("language_model.model.embed_tokens.weight", "language_model.lm_head.weight")
 """A row per token."""
@@ -154,11 +153,11 @@ def _convert_sa2va(
     out: Path,
     write_tensors: Callable[[Path, Sequence[Planned]], object],
 ) -> Report:
-    tensors, ignored = sa2va.plan(open_weights(folder))
+    tensors, ignored = sa2va.plan(open_weights(folder), config)
     with building(folder / CONFIG):
         made = sa2va.config_of(folder, config, tensors, name)
         needed = _needed(made)
-    tokenizer = QwenTokenizer.read(folder / "tokenizer.json")
+    tokenizer = sa2va.tokenizer_of(folder)
     sa2va.check(folder, tensors, needed, tokenizer)
     write_folder(tensors, made, tokenizer, out, write_tensors, terms_of(folder, name))
     return Report(

@@ -11,20 +11,30 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from engine.convert import sa2va_qwen, sam2
+from engine.convert import internlm2, sa2va_qwen, sam2
 from engine.convert.architecture import options_of
 from engine.convert.sam2 import Shapes, shape_of, table_of
 from engine.convert.tensors import StoredTensor, TensorFiles, tensor_chunks
 from engine.convert.writer import Planned
 from engine.errors import UsageError
 from engine.model.config import ModelConfig, TilesConfig
-from engine.model.language_config import LanguageConfig
-from engine.model.tokenizers import QwenTokenizer
+from engine.model.language_config import LanguageConfig, LanguageType
+from engine.model.tokenizers import PieceTokenizer, QwenTokenizer, TextTokenizer
 from engine.text.prompts import TEMPLATES
 
-_LANGUAGE = {"Qwen2ForCausalLM": "qwen2", "Qwen3ForCausalLM": "qwen3", "LlamaForCausalLM": "llama"}
-"""Language models that run as they are stored, by their name in config.json."""
+_LANGUAGE: Mapping[str, LanguageType] = {
+    "Qwen2ForCausalLM": "qwen2",
+    "Qwen3ForCausalLM": "qwen3",
+    "LlamaForCausalLM": "llama",
+    internlm2.ARCHITECTURE: "llama",
+}
+"""What runs a language model, by its name in config.json."""
 
+_SAME_TEXT = {"internlm2_chat": "qwen_chat"}
+"""Templates under two names."""
+_NORM = "layer_norm"
+"""Of the towers that were tried; InternViT-6B has another."""
+_TOO_LARGE = "its vision tower is an InternViT-6B, as in Sa2VA-26B, which can't be run yet"
 _TOWER = "global_encoder.tower."
 _RULES: tuple[tuple[str, str], ...] = (
     (r"vision_model\.embeddings\.class_embedding$", f"{_TOWER}embeddings.cls_token"),
@@ -37,6 +47,7 @@ _RULES: tuple[tuple[str, str], ...] = (
     (r"vision_model\.encoder\.layers\.(\d+)\.attn\.([qk])_norm\.", rf"{_TOWER}encoder.layer.\1.attention.\2_norm."),
     (r"vision_model\.encoder\.layers\.(\d+)\.mlp\.", rf"{_TOWER}encoder.layer.\1.mlp."),
     (r"mlp1\.", "projector."),
+    *internlm2.RULES,
     (r"language_model\.", "language_model."),
     (r"text_hidden_fcs\.", "text_hidden_fcs."),
     *sa2va_qwen.RULES,
@@ -53,6 +64,9 @@ def require_language(where: Path, config: Mapping[str, Any]) -> None:
     Raises:
         UsageError: if it names one.
     """
+    vision = config.get("vision_config")
+    if isinstance(vision, dict) and vision.get("norm_type", _NORM) != _NORM:
+        raise UsageError(f"{where}: {_TOO_LARGE}")
     inner = config.get("llm_config")
     for named in (inner.get("architectures") or ()) if isinstance(inner, dict) else ():
         if named not in _LANGUAGE:
@@ -72,12 +86,14 @@ def is_one(where: Path, config: Mapping[str, Any]) -> bool:
     return any(name in _CONFIGS for name in named)
 
 
-def plan(files: TensorFiles) -> tuple[list[Planned], dict[str, list[str]]]:
+def plan(files: TensorFiles, config: Mapping[str, Any]) -> tuple[list[Planned], dict[str, list[str]]]:
     """What is written for each tensor of a release, and the keys that are left out, by the reason.
 
     Raises:
-        UsageError: if a key is unknown, or a tensor is quantised.
+        UsageError: if a key is unknown, or a tensor is quantised or contradicts config.json.
     """
+    inner = config.get("llm_config")
+    language: Mapping[str, Any] = inner if isinstance(inner, dict) else {}
     planned: list[Planned] = []
     ignored: dict[str, list[str]] = {}
     for key, tensor in files.tensors.items():
@@ -87,6 +103,8 @@ def plan(files: TensorFiles) -> tuple[list[Planned], dict[str, list[str]]]:
             ignored.setdefault("only films need it", []).append(key)
         elif found := _QKV.match(key):
             planned += _thirds(files, tensor, found)
+        elif found := internlm2.PACKED.match(key):
+            planned += internlm2.unpacked(files, tensor, found, language)
         else:
             planned.append(Planned(_name(key, tensor.file), tensor.dtype, tensor.shape, partial(files.chunks, tensor)))
     return planned, ignored
@@ -105,6 +123,7 @@ def config_of(where: Path, config: Mapping[str, Any], tensors: Iterable[Planned]
 
 def _over_internvl(where: Path, config: Mapping[str, Any], shapes: Shapes, name: str) -> ModelConfig:
     template = str(config.get("template", "")).replace("-", "_")
+    template = _SAME_TEXT.get(template, template)
     if template not in TEMPLATES:
         raise UsageError(f"{where}: its template is {template or 'missing'}; known: {', '.join(TEMPLATES)}")
     if config.get("select_layer", -1) != -1 or config.get("ps_version") != "v2":
@@ -123,7 +142,7 @@ def _over_internvl(where: Path, config: Mapping[str, Any], shapes: Shapes, name:
 
 
 def check(
-    where: Path, tensors: Iterable[Planned], needed: Mapping[str, tuple[int, ...]], tokenizer: QwenTokenizer
+    where: Path, tensors: Iterable[Planned], needed: Mapping[str, tuple[int, ...]], tokenizer: TextTokenizer
 ) -> None:
     """Compare a release with the network that its config builds.
 
@@ -167,6 +186,8 @@ def _thirds(files: TensorFiles, tensor: StoredTensor, found: re.Match[str]) -> I
 
 def _tiles(where: Path, config: Mapping[str, Any]) -> TilesConfig:
     vision = table_of(where, config, "vision_config")
+    if vision.get("norm_type", _NORM) != _NORM:
+        raise UsageError(f"{where}: {_TOO_LARGE}")
     side = config.get("force_image_size") or vision.get("image_size")
     return TilesConfig(
         repeats_regions=True,
@@ -178,7 +199,7 @@ def _tiles(where: Path, config: Mapping[str, Any]) -> TilesConfig:
         num_attention_heads=vision["num_attention_heads"],
         attention_bias=vision.get("qkv_bias", True),
         use_qk_norm=vision.get("qk_normalization", False),
-        norm=vision.get("norm_type", "layer_norm"),
+        norm=_NORM,
         layer_norm_eps=vision.get("layer_norm_eps", 1e-6),
     )
 
@@ -188,8 +209,27 @@ def _language(where: Path, config: Mapping[str, Any], shapes: Shapes) -> Languag
     (named,) = inner.get("architectures") or [""]
     if named not in _LANGUAGE:
         raise UsageError(f"{where}: its language model is {named or 'not named'}; known: {', '.join(_LANGUAGE)}")
+    if named == internlm2.ARCHITECTURE:
+        inner = internlm2.as_llama(where, inner)
     rows = shape_of(where, shapes, "language_model.model.embed_tokens.weight")[0]
-    return LanguageConfig(model_type=_LANGUAGE[named], options=options_of(where, inner, rows))
+    options = options_of(where, inner, rows)
+    rope = options.get("rope_parameters", {})
+    if rope.get("rope_type") == "dynamic":
+        # It stretches positions beyond the last one, where no prompt goes.
+        options["rope_parameters"] = {"rope_type": "default", "rope_theta": rope.get("rope_theta", 1e4)}
+    return LanguageConfig(model_type=_LANGUAGE[named], options=options)
+
+
+def tokenizer_of(folder: Path) -> PieceTokenizer | QwenTokenizer:
+    """The tokenizer of a release, its kind told by its files.
+
+    Raises:
+        UsageError: if it has none, or it can't be read.
+    """
+    whole = folder / "tokenizer.json"
+    if not whole.is_file() and (folder / "tokenizer.model").is_file():
+        return PieceTokenizer.read(folder)
+    return QwenTokenizer.read(whole)
 
 
 _CONFIGS: Mapping[str, Callable[[Path, Mapping[str, Any], Shapes, str], ModelConfig]] = {

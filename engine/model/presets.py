@@ -129,6 +129,28 @@ def _sa2va(name: str, hidden: int, intermediate: int, layers: int, heads: int) -
     )
 
 
+def _sa2va_internlm2(name: str, hidden: int, intermediate: int, layers: int, heads: int) -> ModelConfig:
+    """Sa2VA over InternVL with an InternLM2.5, which is a Llama: its sizes."""
+    options = {
+        # 92,544 of InternLM2, and the added tokens of InternVL and Sa2VA.
+        "vocab_size": 92558,
+        "hidden_size": hidden,
+        "intermediate_size": intermediate,
+        "num_hidden_layers": layers,
+        "num_attention_heads": heads,
+        "num_key_value_heads": 8,
+        "max_position_embeddings": 32768,
+        "rms_norm_eps": 1e-5,
+        "tie_word_embeddings": False,
+        "attention_bias": False,
+        "mlp_bias": False,
+        "rope_parameters": {"rope_type": "default", "rope_theta": 1e6},
+    }
+    return _sa2va(name, 896, 4864, 24, 14).model_copy(
+        update={"language": LanguageConfig(model_type="llama", options=options)}
+    )
+
+
 def _sa2va_qwen3_vl(name: str, hidden: int, intermediate: int, layers: int, heads: int) -> ModelConfig:
     """Sa2VA over Qwen3-VL: the sizes of its language model; the vision tower is the same in both."""
     return ModelConfig(
@@ -216,6 +238,7 @@ PRESETS: dict[str, ModelConfig] = {
     "bench-sa2va-qwen3vl": BENCH_SA2VA_QWEN,
     "sa2va-1b": _sa2va("sa2va-1b", 896, 4864, 24, 14),
     "sa2va-4b": _sa2va("sa2va-4b", 2048, 11008, 36, 16),
+    "sa2va-8b": _sa2va_internlm2("sa2va-8b", 4096, 14336, 32, 32),
     "sa2va-internvl3-2b": _sa2va("sa2va-internvl3-2b", 1536, 8960, 28, 12),
     "sa2va-internvl3-8b": _sa2va("sa2va-internvl3-8b", 3584, 18944, 28, 28),
     "sa2va-internvl3-14b": _sa2va("sa2va-internvl3-14b", 5120, 13824, 48, 40),

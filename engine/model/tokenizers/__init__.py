@@ -7,12 +7,14 @@ from pathlib import Path
 from engine.errors import UsageError
 from engine.model.tokenizers.base import TextTokenizer, own_token
 from engine.model.tokenizers.bpe import BpeTokenizer
+from engine.model.tokenizers.pieces import PieceTokenizer
 from engine.model.tokenizers.qwen import QwenTokenizer
 from engine.model.tokenizers.sentencepiece import ADDED, SentencePieceTokenizer
 
 __all__ = [
     "FILES",
     "BpeTokenizer",
+    "PieceTokenizer",
     "QwenTokenizer",
     "SentencePieceTokenizer",
     "TextTokenizer",
@@ -20,8 +22,8 @@ __all__ = [
     "own_token",
 ]
 
-_KINDS = (BpeTokenizer, SentencePieceTokenizer, QwenTokenizer)
-FILES = (*(kind.FILE for kind in _KINDS), ADDED)
+_KINDS = (BpeTokenizer, SentencePieceTokenizer, QwenTokenizer, PieceTokenizer)
+FILES = (*(kind.FILE for kind in _KINDS), ADDED, PieceTokenizer.ADDED)
 """All names of a tokenizer's files."""
 
 

@@ -56,11 +56,13 @@ WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda folder: _edit(folder, lambda config: config.update(architectures=["Sa2VAChatModelLlava"])),
         "Sa2VAChatModelLlava can't be run yet; of Sa2VA these can: Sa2VAChatModel, Sa2VAChatModelQwen",
     ),
-    "InternLM2": (
-        lambda folder: _edit(
-            folder, lambda config: config["llm_config"].update(architectures=["InternLM2ForCausalLM"])
-        ),
-        "its language model is InternLM2ForCausalLM",
+    "Phi-3": (
+        lambda folder: _edit(folder, lambda config: config["llm_config"].update(architectures=["Phi3ForCausalLM"])),
+        "its language model is Phi3ForCausalLM",
+    ),
+    "InternViT-6B": (
+        lambda folder: _edit(folder, lambda config: config["vision_config"].update(norm_type="rms_norm")),
+        "its vision tower is an InternViT-6B, as in Sa2VA-26B, which can't be run yet",
     ),
     "an unknown template": (
         lambda folder: _edit(folder, lambda config: config.update(template="vicuna")),
