@@ -38,6 +38,15 @@ def text(name: str, value: object) -> str:
     return value
 
 
+def texts(name: str, value: object) -> tuple[str, ...]:
+    """A text, or a list of texts, none of them empty."""
+    if isinstance(value, str):
+        return (text(name, value),)
+    if not isinstance(value, list | tuple) or not value:
+        raise expected(name, "a text, or a list of texts", value)
+    return tuple(text(f"{name}[{number}]", one) for number, one in enumerate(value))
+
+
 def whole(name: str, value: object, least: int) -> int:
     """A whole number, of whatever library."""
     what = f"a whole number of at least {least}"

@@ -24,9 +24,9 @@ from engine.pipeline.pipeline import Options, Pipeline, Wanted
 from engine.records import Failure as FailureRecord
 from engine.records import PhotoRecord
 from engine.releases.locate import Watch, locate
-from engine.text.prompts import Box
+from engine.text.prompts import Box, Question
 from mglmm import photographs
-from mglmm.arguments import expected, one_of, positive, text, whole
+from mglmm.arguments import expected, one_of, positive, text, texts, whole
 from mglmm.photographs import Photograph
 from mglmm.results import Failure, Result, result_of
 
@@ -153,8 +153,8 @@ class Model:
         *,
         granularity: Granularity | None = None,
         max_children: int | None = None,
-        instruction: str | None = None,
-        label: str | None = None,
+        instruction: str | Sequence[str] | None = None,
+        label: str | Sequence[str] | None = None,
         batch_size: int | None = None,
         temperature: float | None = None,
         seed: int | None = None,
@@ -170,8 +170,8 @@ class Model:
                 what it names must be there; what can't be read among the photographs of an iterator is a `Failure`.
             granularity: the whole scene (`panoptic`), its objects one by one (`fine`), or `both`, the default.
             max_children: at most so many objects are asked about, 4 by default.
-            instruction: a question of your own instead.
-            label: only this object is asked about, like "the man riding a bike".
+            instruction: a question of your own instead, or several.
+            label: only this object is asked about, like "the man riding a bike", or each of several.
             batch_size: answers that are written together; by default 8 on a CPU, and what the memory of a CUDA device
                 holds.
             temperature: samples the answers; by default they are the likeliest ones.
@@ -214,7 +214,9 @@ class Model:
             raise UsageError("granularity='panoptic' asks about no single object: leave out max_children")
         if "seed" in given and "temperature" not in given:
             raise UsageError("seed does nothing without temperature")
-        return Options(**given, decoder=self._decoder)
+        kinds: tuple[Literal["instruction", "label"], ...] = ("instruction", "label")
+        questions = tuple(Question(one, kind) for kind in kinds for one in given.pop(kind, ()))
+        return Options(**given, questions=questions, decoder=self._decoder)
 
     def _pipeline(self, options: Options) -> Pipeline:
         """The one of the question before, if it was put in the same way: to open the mask decoder takes a while."""
@@ -226,8 +228,8 @@ class Model:
 _CHECKS: Mapping[str, Callable[[str, object], object]] = {
     "granularity": partial(one_of, choices=get_args(Granularity)),
     "max_children": partial(whole, least=0),
-    "instruction": text,
-    "label": text,
+    "instruction": texts,
+    "label": texts,
     "batch_size": partial(whole, least=1),
     "temperature": positive,
     "seed": partial(whole, least=0),

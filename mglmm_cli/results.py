@@ -6,7 +6,7 @@ import json
 import logging
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass
@@ -141,6 +141,7 @@ class FolderResults:
         lock: of the folder, where the caller holds it already.
         choice: which masks the COCO file has, in which form; the pictures have the same.
         listed: the list in COCO's form that the photographs are on.
+        asks: the instructions of a photograph that has questions of its own.
 
     Raises:
         UsageError: if the folder holds something else, or another run, or ids that are not those of the list.
@@ -159,11 +160,12 @@ class FolderResults:
         lock: Lock | None = None,
         choice: Choice | None = None,
         listed: CocoList | None = None,
+        asks: Callable[[Source], list[str]] = lambda source: [],
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.skipped = 0
         self._folder = folder
-        self._report = report
+        self._report, self._asks = report, asks
         if report:
             check_report(folder / REPORT)
         self._fresh = fresh
@@ -202,7 +204,7 @@ class FolderResults:
                 self.skipped += 1
                 continue
             place = self._journal.find(source.file_name)
-            if place and place.done and unchanged(source.path, place.known):
+            if place and place.done and unchanged(source.path, place.known) and self._is_answered(source, place):
                 self.skipped += 1
                 self._journal.renew(source.file_name, place, source.image)
                 self._draw_missing(source, place)
@@ -242,6 +244,14 @@ class FolderResults:
         if self._report:
             with closing(Index(self._folder / JOURNAL)) as index:
                 write_report([index], [self._folder], self._folder / REPORT)
+
+    def _is_answered(self, source: Source, place: Place) -> bool:
+        """Whether what the journal has of a photograph is about its questions."""
+        if not source.questions:
+            return True
+        record = self._journal.read(place)
+        assert isinstance(record, PhotoRecord)  # it is done
+        return [segcap.instruction for segcap in record.segcaps] == self._asks(source)
 
     def _draw_missing(self, source: Source, place: Place) -> None:
         if self._overlays and not self._overlays.has(source.file_name):

@@ -6,7 +6,7 @@ import os
 import shlex
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -18,7 +18,9 @@ import click
 
 from engine import __version__
 from engine.errors import UsageError
+from mglmm_cli.asked import take_questions
 from mglmm_cli.codes import Exit
+from mglmm_cli.finding import STDIN, Photographs, find, listing_of
 from mglmm_cli.kinds import TEXT, count
 from mglmm_cli.labels import label_options, take_choice
 from mglmm_cli.options import (
@@ -35,7 +37,6 @@ from mglmm_cli.streams import Nowhere, write_progress
 from mglmm_cli.text import clean
 
 if TYPE_CHECKING:
-    from engine.images.coco_list import CocoList
     from engine.images.sources import Source
     from engine.journal import RunInfo
     from engine.model.checkpoint import Identity
@@ -50,14 +51,11 @@ if TYPE_CHECKING:
     Model = Callable[[Iterator[Source]], Iterator[Outcome]]
 
 _STDOUT = "-"
-_STDIN = "-"
-_FAULTS = 20
-"""Of a list, that are said one by one."""
 _STOPPING = b"mglmm: stopping once the photographs in hand are done; once more ends it at once\n"
 
 
 @click.command()
-@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
+@click.argument("inputs", nargs=-1, metavar="INPUT...")
 @click.option("-o", "--out", required=True, help="Output folder; - streams a JSON line per photograph to stdout.")
 @click.option(
     "--granularity",
@@ -65,9 +63,30 @@ _STOPPING = b"mglmm: stopping once the photographs in hand are done; once more e
     help="Ask about the whole scene, about its objects one by one, or both. [default: both]",
 )
 @click.option("--max-children", type=count(0), help="At most so many objects are asked about. [default: 4]")
-@click.option("--instruction", type=TEXT, metavar="TEXT", help="Put this question instead.")
-@click.option("--label", type=TEXT, metavar="TEXT", help='Ask only about this object, like "the man riding a bike".')
-@click.option("--root", metavar="DIR", help="Where the photographs of a COCO JSON lie. [default: its own folder]")
+@click.option("--instruction", type=TEXT, multiple=True, metavar="TEXT", help="Put this question instead; repeatable.")
+@click.option(
+    "--label",
+    type=TEXT,
+    multiple=True,
+    metavar="TEXT",
+    help='Ask only about this object, like "the man riding a bike"; repeatable.',
+)
+@click.option("--ask-each", is_flag=True, help="Ask about each of the --categories, one by one.")
+@click.option(
+    "--list",
+    "listed",
+    metavar="FILE",
+    help="The photographs instead of INPUT: text, CSV, TSV or JSON-lines, - for stdin. A row may have a question of "
+    "its own, as `instruction` or `label`.",
+)
+@click.option("--column", metavar="NAME", help="Of a list: holds the paths. [default: file_name, path, image, ...]")
+@click.option(
+    "--root",
+    metavar="DIR",
+    help="Where the photographs of a COCO JSON or a list lie. [default: its own folder; of a list without columns the "
+    "working folder]",
+)
+@click.option("--strict", is_flag=True, help="Exit with 3 if files were left out.")
 @click.option("--overlay", is_flag=True, help="Write a picture with coloured masks and caption per photograph.")
 @click.option("--report", is_flag=True, help="Write a page of all photographs at the end; see mglmm report.")
 @click.option("--fresh", is_flag=True, help="Start over in OUT, where an earlier run would be continued.")
@@ -84,7 +103,10 @@ _STOPPING = b"mglmm: stopping once the photographs in hand are done; once more e
 def segcap(
     inputs: tuple[str, ...],
     out: str,
+    listed: str | None,
+    column: str | None,
     root: str | None,
+    strict: bool,
     overlay: bool,
     report: bool,
     fresh: bool,
@@ -107,7 +129,7 @@ def segcap(
     141 the reader of stdout has gone.
     """
     choice = take_choice(asked)
-    _check(asked)
+    questions = take_questions(asked, choice)
     check_sampling(asked["temperature"], seed)
     for name, wanted in (("overlay", overlay), ("report", report), ("fresh", fresh)):
         if out == _STDOUT and wanted:
@@ -123,7 +145,7 @@ def segcap(
         from mglmm_cli.folder import check_folder
 
         check_folder(folder)
-    photographs = _find(inputs, folder, root)
+    photographs = find(listing_of(inputs, listed, column, root), inputs, folder, root)
     with ExitStack() as stack:
         # Before seconds are spent on imports, so that `mglmm status` knows of it.
         lock = stack.enter_context(held(folder)) if folder else None
@@ -131,20 +153,30 @@ def segcap(
         from engine.journal import Start
         from engine.model.checkpoint import identify
         from engine.model.precision import fitting, named
+        from engine.pipeline.answering import asked_of
         from engine.pipeline.pipeline import Options
+        from engine.text.prompts import TEMPLATES
         from engine.workers.fleet import parse_devices
         from mglmm_cli.releases import located
         from mglmm_cli.results import FolderResults, StreamResults
 
         workers = parse_devices(devices)
-        options = Options(**given({**asked, "seed": seed}))
+        options = Options(**given({**asked, "seed": seed}), questions=questions)
         place = located(model)
         found = identify(place)
         weights = named(precision) or fitting(found.config, workers[0].device)
         info = _run_info(found, weights, options)
+        families = TEMPLATES[found.config.template].families
         results: Results
         if folder:
-            start = Start(info, inputs, os.getcwd(), root, photographs.listed.licenses if photographs.listed else ())
+            # What comes on a list is not looked for again.
+            start = Start(
+                info,
+                inputs or (STDIN,),
+                os.getcwd(),
+                root,
+                photographs.listed.licenses if photographs.listed else (),
+            )
             results = FolderResults(
                 folder,
                 start,
@@ -155,12 +187,13 @@ def segcap(
                 lock=lock,
                 choice=choice,
                 listed=photographs.listed,
+                asks=lambda source: [one.instruction for one in asked_of(source.questions, families)],
             )
             _report_damage(results)
         else:
             results = StreamResults(sys.stdout.buffer)
         stack.enter_context(results)
-        return _run(_Job(model, place, weights, workers, options), photographs, results)
+        return _run(_Job(model, place, weights, workers, options), photographs, results, strict=strict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,31 +215,7 @@ class _Job:
     options: Options
 
 
-@dataclass(frozen=True, slots=True)
-class _Photographs:
-    """What is to be done.
-
-    Attributes:
-        inputs: as they were given.
-        out: the folder that nothing is taken from.
-        sources: the photographs, of which there is at least one.
-        left_out: other files that were met so far, how many of each kind.
-        listed: the COCO JSON, if that is the input.
-    """
-
-    inputs: Sequence[str]
-    out: Path | None
-    sources: Iterator[Source]
-    left_out: Mapping[str, int]
-    listed: CocoList | None
-
-    @property
-    def faults(self) -> Sequence[str]:
-        """What is wrong with a list, in lines."""
-        return self.listed.faults if self.listed else ()
-
-
-def _run(job: _Job, photographs: _Photographs, results: Results) -> Exit:
+def _run(job: _Job, photographs: Photographs, results: Results, *, strict: bool) -> Exit:
     """Do what is to be done; the model is loaded only if there is something."""
     from engine.memory import share_heaps
     from mglmm_cli.console import PhotoProgress
@@ -235,48 +244,8 @@ def _run(job: _Job, photographs: _Photographs, results: Results) -> Exit:
             progress.note(_stopped(results, progress))
             return stopping.code
         _summarise(progress, photographs, results)
-    return Exit.PHOTOGRAPHS_FAILED if progress.failed or photographs.faults else Exit.DONE
-
-
-def _check(asked: dict[str, Any]) -> None:
-    """Refuse options that contradict each other.
-
-    Raises:
-        click.UsageError: naming the one to leave out.
-    """
-    for name in ("instruction", "label"):
-        if asked[name] is not None and not asked[name].strip():
-            raise click.UsageError(f"--{name} is empty")
-    if asked["instruction"] is not None:
-        for name in ("label", "granularity", "max_children"):
-            if asked[name] is not None:
-                raise click.UsageError(f"--instruction is the whole question; leave out --{name.replace('_', '-')}")
-    if asked["label"] is not None:
-        if asked["granularity"] not in (None, "fine"):
-            raise click.UsageError("--label asks about one object; leave out --granularity, or say fine")
-        if asked["max_children"] is not None:
-            raise click.UsageError("--label asks about one object; leave out --max-children")
-    if asked["granularity"] == "panoptic" and asked["max_children"] is not None:
-        raise click.UsageError("--granularity panoptic asks about no single object; leave out --max-children")
-
-
-def _find(inputs: Sequence[str], out: Path | None, root: str | None) -> _Photographs:
-    """The photographs of the inputs; what is wrong with a list of them is said."""
-    from engine.images.sources import find_sources
-
-    # Without its buffer: that is locked while a thread waits for more, and Python's end would find it so.
-    sources = find_sources(
-        inputs, getattr(sys.stdin.buffer, "raw", sys.stdin.buffer) if _STDIN in inputs else None, out, root
-    )
-    first = next(sources, None)
-    if first is None:
-        raise UsageError(f"{'the list on stdin' if _STDIN in inputs else inputs[0]} names no photograph")
-    photographs = _Photographs(inputs, out, chain([first], sources), sources.left_out, sources.listed)
-    for fault in photographs.faults[:_FAULTS]:
-        click.echo(f"mglmm: {clean(fault)}", err=True)
-    if (more := len(photographs.faults) - _FAULTS) > 0:
-        click.echo(f"mglmm: {clean(inputs[0])}: {more} more are left out", err=True)
-    return photographs
+    missed = progress.failed or photographs.faults or (strict and photographs.left_out)
+    return Exit.PHOTOGRAPHS_FAILED if missed else Exit.DONE
 
 
 def _run_info(model: Identity, precision: Precision, options: Options) -> RunInfo:
@@ -284,6 +253,10 @@ def _run_info(model: Identity, precision: Precision, options: Options) -> RunInf
     from engine.journal import RunInfo
 
     asked = {**asdict(options), "precision": precision.value}
+    del asked["questions"]
+    for kind in ("instruction", "label", "each"):
+        texts = [question.text for question in options.questions if question.kind == kind]
+        asked[kind] = texts if len(texts) > 1 else next(iter(texts), None)
     return RunInfo(f"mglmm {__version__}", model.name, model.sha256, asked, mask_score=model.config.mask_score)
 
 
@@ -306,12 +279,12 @@ def _open(job: _Job, *, in_order: bool) -> Iterator[Model]:
         yield partial(fleet.run, in_order=in_order)
 
 
-def _count(photographs: _Photographs, progress: PhotoProgress) -> None:
+def _count(photographs: Photographs, progress: PhotoProgress) -> None:
     """Count the photographs meanwhile: a large tree takes a while to walk."""
     from engine.images.sources import count_sources
 
-    if photographs.listed:
-        progress.expect(len(photographs.listed.images))
+    if photographs.total is not None:
+        progress.expect(photographs.total)
         return
 
     def count() -> None:
@@ -372,7 +345,7 @@ def _stopped(results: Results, progress: PhotoProgress) -> str:
     return f"{line}, {done + progress.skipped} in all; to go on: {command}"
 
 
-def _summarise(progress: PhotoProgress, photographs: _Photographs, results: Results) -> None:
+def _summarise(progress: PhotoProgress, photographs: Photographs, results: Results) -> None:
     from engine.images.sources import say_left_out
 
     done = progress.done - progress.failed

@@ -71,7 +71,7 @@ def _left(index: Index | None, out: Path) -> str:
     if not index.start.inputs:
         return "unknown, the run was joined from others"
     if STDIN in index.start.inputs:
-        return "unknown, the list came on stdin"
+        return "unknown, they came on a list"
     try:
         with _inside(index.start):
             # A failure is left too, but counted already.

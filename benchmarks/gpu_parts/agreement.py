@@ -168,7 +168,7 @@ class Work:
         limit = self._options.max_new_tokens or checkpoint.config.max_new_tokens
         decoder = open_mask_decoder(checkpoint, backend)
         answerer = Answerer(checkpoint, decoder, self._options.sampling, limit, 1)
-        question = self._options.question(self._families).instruction
+        question = self._options.asked(self._families)[0].instruction
         return [answerer.converse(view, [question])[0] for view in self._views]
 
     def _run(self, checkpoint: Checkpoint, batch: int) -> list[PhotoRecord]:

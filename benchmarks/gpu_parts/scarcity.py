@@ -20,7 +20,7 @@ from engine.masks.decoder import TorchMaskDecoder
 from engine.model.checkpoint import Checkpoint, load
 from engine.pipeline.answering import Answerer
 from engine.pipeline.pipeline import Options
-from engine.pipeline.scheduling import Opened, Scheduler
+from engine.pipeline.scheduling import Opened, Questions, Scheduler
 from engine.text.prompts import TEMPLATES
 
 _ROOM = 0.35
@@ -99,12 +99,12 @@ def _run(
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     answerer = Answerer(checkpoint, decoder, options.sampling, longest, slots)
-    first = options.question(TEMPLATES[checkpoint.config.template].families)
-    scheduler = Scheduler(answerer, first, 0)
+    questions = Questions(options.asked(TEMPLATES[checkpoint.config.template].families))
+    scheduler = Scheduler(answerer)
     texts: dict[int, list[tuple[str, int]]] = {}
     failed: dict[int, str] = {}
     with limit(answerer) if limit else nullcontext():
-        waiting = deque(Opened(number, view) for number, view in enumerate(views))
+        waiting = deque(Opened(number, view, questions) for number, view in enumerate(views))
         while waiting or scheduler.busy:
             new = [waiting.popleft() for _ in range(min(scheduler.room(), len(waiting)))]
             for number, answers in scheduler.work(new):

@@ -203,7 +203,7 @@ class Speed:
 
     @property
     def _asked(self) -> Asked:
-        return Options(granularity="panoptic").question(self._families)
+        return Options(granularity="panoptic").asked(self._families)[0]
 
     @property
     def _question(self) -> list[int]:

@@ -68,7 +68,7 @@ class PlainLoop(ABC, Generic[_Seen]):
 
     Args:
         checkpoint: the model.
-        options: what the engine is asked, without instruction and label; decoding is greedy.
+        options: what the engine is asked, without questions of its own; decoding is greedy.
     """
 
     def __init__(self, checkpoint: Checkpoint, options: Options) -> None:
@@ -78,7 +78,7 @@ class PlainLoop(ABC, Generic[_Seen]):
         self._device, self._dtype = checkpoint.device, checkpoint.precision.dtype
         self._template = TEMPLATES[checkpoint.config.template]
         self._families = self._template.families
-        self._first = options.question(self._families)
+        self._first = options.asked(self._families)[0]
         self._writer = PromptWriter(checkpoint.config, checkpoint.tokenizer)
         self._limit = options.max_new_tokens or checkpoint.config.max_new_tokens
         self._children = options.children

@@ -24,12 +24,13 @@ from engine.images.inputs import Input, is_hidden, is_within, visible_above
 from engine.images.lists import read_names
 from engine.images.search import search, takes
 from engine.text.names import to_text
+from engine.text.prompts import Question
 
 if TYPE_CHECKING:
     import numpy as np
 
 STDIN = "-"
-_IN_OUT = "in the output folder"
+IN_OUT = "in the output folder"
 _KINDS = 6  # of files left out, that are named
 
 
@@ -42,12 +43,14 @@ class Source:
         file_name: its name in every output: relative to the input root, with `/`, in the form of `engine.text.names`.
         given: the path as the user gave it: on a list to the letter, below a folder behind the folder's own.
         image: what a list in COCO's form says of it, its `id` among it.
+        questions: its own, instead of those about all.
     """
 
     path: Path
     file_name: str
     given: str = ""
     image: Mapping[str, Any] | None = field(default=None, hash=False)
+    questions: tuple[Question, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,10 +60,12 @@ class InMemory:
     Attributes:
         file_name: what it is called in every output.
         pixels: uint8 `(H, W, 3)`, upright RGB, or why there are none.
+        questions: its own, instead of those about all.
     """
 
     file_name: str
     pixels: np.ndarray | PhotographError
+    questions: tuple[Question, ...] = ()
 
 
 class Sources(Iterator[Source]):
@@ -69,12 +74,22 @@ class Sources(Iterator[Source]):
     Attributes:
         left_out: files that were met so far and are no photographs, how many of each kind: by their endings.
         listed: the list in COCO's form that they are on, if they are.
+        faults: what can't be used of the inputs, in a line each.
+        total: how many there are, where that is known.
     """
 
-    def __init__(self, sources: Iterator[Source], left_out: Mapping[str, int], listed: CocoList | None = None) -> None:
+    def __init__(
+        self,
+        sources: Iterator[Source],
+        left_out: Mapping[str, int],
+        listed: CocoList | None = None,
+        faults: Sequence[str] = (),
+        total: int | None = None,
+    ) -> None:
         self._sources = sources
         self.left_out = left_out
         self.listed = listed
+        self.faults, self.total = faults, total
 
     def __next__(self) -> Source:
         return next(self._sources)
@@ -131,11 +146,11 @@ def _listed(listed: CocoList, out: str | os.PathLike[str] | None) -> Sources:
         for image in listed.images:
             path = os.path.join(listed.root, image["file_name"])
             if is_within(os.path.realpath(path), inside):
-                left_out[_IN_OUT] += 1
+                left_out[IN_OUT] += 1
             else:
                 yield Source(Path(path), to_text(image["file_name"]), path, image)
 
-    return Sources(sources(), left_out, listed)
+    return Sources(sources(), left_out, listed, listed.faults, len(listed.images))
 
 
 def count_sources(inputs: Sequence[str], out: str | os.PathLike[str] | None = None) -> int | None:
@@ -230,7 +245,7 @@ class _Plan:
             for name in read_names(self._list):
                 empty = False
                 if self._is_in_out(name):
-                    self.left_out[_IN_OUT] += 1
+                    self.left_out[IN_OUT] += 1
                 else:
                     yield Source(Path(name), self._name(os.path.abspath(name)), name)
             if empty:

@@ -30,18 +30,23 @@ from engine.model.pixel_encoder import TOGETHER
 from engine.pipeline.regions import covered_cells, repeated
 from engine.records import Answer, Granularity, Mask, Parent, SegCap
 from engine.text import granularity
-from engine.text.grammar import parse
-from engine.text.prompts import REGION, TEMPLATES, Box, Families, Task, instruction
+from engine.text.grammar import named, parse
+from engine.text.prompts import REGION, TEMPLATES, Box, Families, Question, Task, instruction
 from engine.timing import Stages
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A question as it is put to the model, and where it comes from."""
+    """A question as it is put to the model, and where it comes from.
+
+    Attributes:
+        name: of the object that is looked for: masks that the answer gives no name have this one.
+    """
 
     granularity: Granularity
     instruction: str
     parent: Parent | None = None
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +90,20 @@ class Draft:
     asked: Asked
     photograph: Encoded
     generated: Generated
+
+
+def asked_of(questions: Sequence[Question], families: Families) -> tuple[Asked, ...]:
+    """A user's questions as they are put to the model, in the wordings that it knows."""
+
+    def asked(question: Question) -> Asked:
+        if question.kind == "instruction":
+            return Asked("custom", question.text)
+        if question.kind == "label":
+            return Asked("fine", instruction(Task.FINE_SEGCAP, label=question.text, families=families))
+        words = instruction(Task.REFERRING, label=f"the {question.text}", families=families)
+        return Asked("custom", words, name=question.text)
+
+    return tuple(map(asked, questions))
 
 
 def fine_questions(panoptic: Answer, areas: Sequence[float], families: Families, limit: int) -> list[Asked]:
@@ -194,7 +213,9 @@ class Answerer:
         with self._stages.measure("masks", sum(counts)):
             low_res = self._low_res(drafts, counts)
         return [
-            Answered(draft.asked, self._parsed(draft.generated), masks, draft.generated.truncated)
+            Answered(
+                draft.asked, named(self._parsed(draft.generated), draft.asked.name), masks, draft.generated.truncated
+            )
             for draft, masks in zip(drafts, low_res, strict=True)
         ]
 

@@ -18,7 +18,7 @@ from engine.images.transforms import Views
 from engine.pipeline.answering import Answered
 from engine.pipeline.finishing import Finishing
 from engine.pipeline.opening import Arrived, Opening
-from engine.pipeline.scheduling import Opened, Scheduler
+from engine.pipeline.scheduling import Opened, Questions, Scheduler
 from engine.records import Failure, PhotoRecord
 from engine.timing import Stages
 
@@ -31,6 +31,7 @@ class Line(Generic[_Photograph]):
     Args:
         sources: read in a thread of their own.
         read: opens a photograph; called in threads.
+        ask: says what is asked about it.
         scheduler: of the model.
         record: makes a photograph's record of its answers; called in threads.
         ahead: so many photographs may wait for the model, and so many may leave it before they leave the line.
@@ -42,6 +43,7 @@ class Line(Generic[_Photograph]):
         self,
         sources: Iterable[_Photograph],
         read: Callable[[_Photograph], Views],
+        ask: Callable[[_Photograph], Questions],
         scheduler: Scheduler,
         record: Callable[[_Photograph, Views, list[Answered]], PhotoRecord],
         *,
@@ -49,7 +51,7 @@ class Line(Generic[_Photograph]):
         in_order: bool,
         stages: Stages,
     ) -> None:
-        self._scheduler = scheduler
+        self._scheduler, self._ask = scheduler, ask
         self._record = record
         self._stages = stages
         self._came = threading.Event()  # set by all threads that work for this one
@@ -89,7 +91,7 @@ class Line(Generic[_Photograph]):
         if not (new or self._scheduler.busy):
             return self._opening.number != before
         self._inside |= {photograph.number: photograph for photograph in new}
-        for number, answers in self._scheduler.work([_to_model(photograph) for photograph in new]):
+        for number, answers in self._scheduler.work([self._to_model(photograph) for photograph in new]):
             self._finish(self._inside.pop(number), answers)
         if self._scheduler.short:  # perhaps for what the threads took
             self._opening.settle()
@@ -134,8 +136,7 @@ class Line(Generic[_Photograph]):
             assert isinstance(views, Views)  # the model saw it
             self._finishing.add(photograph.number, source, partial(self._record, source, views, answers))
 
-
-def _to_model(photograph: Arrived[_Photograph]) -> Opened:
-    assert isinstance(photograph.views, Views)
-    draw = zlib.crc32(photograph.source.file_name.encode("utf-8", "surrogateescape"))
-    return Opened(photograph.number, photograph.views, draw)
+    def _to_model(self, photograph: Arrived[_Photograph]) -> Opened:
+        assert isinstance(photograph.views, Views)
+        draw = zlib.crc32(photograph.source.file_name.encode("utf-8", "surrogateescape"))
+        return Opened(photograph.number, photograph.views, self._ask(photograph.source), draw)

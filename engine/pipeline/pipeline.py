@@ -22,13 +22,13 @@ from engine.images.transforms import Views, make_views, read_views
 from engine.masks.decoder import Backend, open_mask_decoder
 from engine.masks.postprocess import shifted, to_masks
 from engine.model.checkpoint import Checkpoint
-from engine.pipeline.answering import Answered, Answerer, Asked
+from engine.pipeline.answering import Answered, Answerer, Asked, asked_of
 from engine.pipeline.batch_size import batch_size
 from engine.pipeline.line import Line
 from engine.pipeline.regions import about_region
-from engine.pipeline.scheduling import Scheduler
+from engine.pipeline.scheduling import Questions, Scheduler
 from engine.records import Failure, PhotoRecord, SegCap
-from engine.text.prompts import TEMPLATES, Box, Families, Task, instruction
+from engine.text.prompts import TEMPLATES, Box, Families, Question, Task, instruction
 from engine.timing import Stages
 
 Wanted = Literal["panoptic", "fine", "both"]
@@ -43,8 +43,7 @@ class Options:
         granularity: `panoptic`: one question about the whole scene; `fine`: one about each object in it;
             `both`: first the one, then the others.
         max_children: at most so many fine-grained questions per photograph.
-        instruction: the user's own question, instead of the granularities.
-        label: the fine-grained question about this object, instead of the granularities.
+        questions: the user's own, instead of the granularities.
         batch_size: answers in progress at a time; None is 8 on a CPU, and what the memory of a CUDA device holds.
         max_new_tokens: longest answer; None is what the model was made for.
         temperature: 0 is greedy decoding.
@@ -57,8 +56,7 @@ class Options:
 
     granularity: Wanted = "both"
     max_children: int = 4
-    instruction: str | None = None
-    label: str | None = None
+    questions: tuple[Question, ...] = ()
     batch_size: int | None = None
     max_new_tokens: int | None = None
     temperature: float = 0.0
@@ -69,18 +67,14 @@ class Options:
     max_pixels: int = MAX_PIXELS
 
     def __post_init__(self) -> None:
-        if self.instruction is not None and self.label is not None:
-            raise UsageError("an instruction and a label exclude each other: give one of them")
         if (self.batch_size is not None and self.batch_size < 1) or self.max_children < 0 or self.temperature < 0:
             raise UsageError("batch_size must be at least 1, max_children and temperature at least 0")
 
-    def question(self, families: Families) -> Asked:
-        """The first question about every photograph, in the wordings that the model knows."""
-        if self.instruction is not None:
-            return Asked("custom", self.instruction)
-        if self.label is not None:
-            return Asked("fine", instruction(Task.FINE_SEGCAP, label=self.label, families=families))
-        return Asked("panoptic", instruction(Task.PANOPTIC_SEGCAP, families=families))
+    def asked(self, families: Families) -> tuple[Asked, ...]:
+        """The questions about every photograph, in the wordings that the model knows, but for those that follow."""
+        if self.questions:
+            return asked_of(self.questions, families)
+        return (Asked("panoptic", instruction(Task.PANOPTIC_SEGCAP, families=families)),)
 
     @property
     def sampling(self) -> Sampling:
@@ -90,16 +84,12 @@ class Options:
     @property
     def children(self) -> int:
         """Fine-grained questions that may follow the first one."""
-        return self.max_children if self._panoptic_first and self.granularity != "panoptic" else 0
+        return self.max_children if not self.questions and self.granularity != "panoptic" else 0
 
     @property
     def only_children(self) -> bool:
         """Whether the first question only serves to find the objects."""
-        return self._panoptic_first and self.granularity == "fine"
-
-    @property
-    def _panoptic_first(self) -> bool:
-        return self.instruction is None and self.label is None
+        return not self.questions and self.granularity == "fine"
 
 
 class Pipeline:
@@ -141,12 +131,17 @@ class Pipeline:
         An outcome does not wait for `sources`, which may take any time to name the next photograph. Without `in_order`,
         it does not wait for those before it either, and none is lost with the program that could have been kept.
         """
-        first = self._options.question(TEMPLATES[self._config.template].families)
-        scheduler = Scheduler(self._answerer, first, self._options.children, self._stages)
+        families = TEMPLATES[self._config.template].families
+        usual = Questions(self._options.asked(families), self._options.children)
+
+        def ask(source: _Photograph) -> Questions:
+            return Questions(asked_of(source.questions, families)) if source.questions else usual
+
         line = Line(
             sources,
             self._read,
-            scheduler,
+            ask,
+            Scheduler(self._answerer, self._stages),
             self._record,
             ahead=2 * self.batch_size,
             in_order=in_order,
@@ -191,7 +186,7 @@ class Pipeline:
 
     def _record(self, source: Source | InMemory, views: Views, answers: list[Answered]) -> PhotoRecord:
         side = self._config.pixel_encoder.image_size
-        if self._options.only_children:
+        if self._options.only_children and not source.questions:
             answers = [answer.orphan() for answer in answers[1:]]
         with self._stages.measure("finish", sum(len(answer.low_res.logits) for answer in answers)):
             segcaps = tuple(answer.segcap(to_masks(answer.low_res, views.frame, side)) for answer in answers)

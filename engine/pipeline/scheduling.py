@@ -27,17 +27,32 @@ Done = tuple[int, list[Answered] | PhotographError]
 
 
 @dataclass(frozen=True, slots=True)
+class Questions:
+    """What is asked about a photograph.
+
+    Attributes:
+        asked: in order; at least one.
+        children: most fine-grained questions that may follow the first one.
+    """
+
+    asked: tuple[Asked, ...]
+    children: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Opened:
     """A photograph as it comes in.
 
     Attributes:
         number: its place in the line.
         views: of it.
+        questions: about it.
         draw: which draws its answers get, in whatever run and process.
     """
 
     number: int
     views: Views
+    questions: Questions
     draw: int = 0
 
 
@@ -47,9 +62,20 @@ class _Photograph:
 
     number: int
     views: Views
+    questions: Questions
     draw: int
     encoded: Encoded | None = None
     answers: list[Answered | None] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, opened: Opened | _Photograph) -> _Photograph:
+        """One of which nothing is known yet."""
+        return cls(opened.number, opened.views, opened.questions, opened.draw)
+
+    @property
+    def more(self) -> bool:
+        """Whether questions follow the first one, which then keeps what it read of the photograph for them."""
+        return bool(self.questions.children) or len(self.questions.asked) > 1
 
     @property
     def done(self) -> bool:
@@ -74,15 +100,12 @@ class Scheduler:
 
     Args:
         answerer: the model.
-        first: the question about every photograph.
-        children: most fine-grained questions that may follow it.
         stages: where time is noted.
     """
 
-    def __init__(self, answerer: Answerer, first: Asked, children: int, stages: Stages | None = None) -> None:
+    def __init__(self, answerer: Answerer, stages: Stages | None = None) -> None:
         self._answerer = answerer
         self._generator = answerer.generator
-        self._first, self._children = first, children
         self._stages = stages or Stages()
         self._slots = self._generator.slots  # halved for good when memory runs out
         self._most = self._slots  # less while photographs of a failed batch are tried again
@@ -131,7 +154,7 @@ class Scheduler:
         lost = [self._again.popleft() for _ in range(min(len(self._again), self._room()))]
         self.short = False
         try:
-            self._encode(lost + [_Photograph(opened.number, opened.views, opened.draw) for opened in new])
+            self._encode(lost + [_Photograph.of(opened) for opened in new])
             self._advance()
         except MglmmError:
             raise
@@ -160,7 +183,7 @@ class Scheduler:
         encoded = self._answerer.encode([photograph.views for photograph in new])
         for photograph, features in zip(new, encoded, strict=True):
             photograph.encoded, photograph.answers = features, [None]
-            self._waiting.append(_Question(photograph, 0, self._first))
+            self._waiting.append(_Question(photograph, 0, photograph.questions.asked[0]))
 
     def _advance(self) -> None:
         """One token for every answer in progress, and masks for those that are finished."""
@@ -183,7 +206,7 @@ class Scheduler:
         return replace(
             self._answerer.request(photograph.encoded, question.asked),
             cached=question.cached,
-            keep_prefix=bool(self._children) and not question.place,
+            keep_prefix=photograph.more and not question.place,
             draw=hash((photograph.draw, question.place)),
         )
 
@@ -194,8 +217,10 @@ class Scheduler:
         for (question, draft), answered in zip(drafts, answers, strict=True):
             photograph = question.photograph
             photograph.answers[question.place] = answered
-            if self._children and not question.place:
-                follow = self._answerer.follow(answered, photograph.views, self._children)
+            if photograph.more and not question.place:
+                follow = list(photograph.questions.asked[1:])
+                if children := photograph.questions.children:
+                    follow += self._answerer.follow(answered, photograph.views, children)
                 photograph.answers += [None] * len(follow)
                 # Before the questions of photographs that came later: what is begun gets done.
                 self._waiting.extendleft(
@@ -220,7 +245,7 @@ class Scheduler:
         if self.short:
             self.shrink()
         self._most = max(1, min(self._slots, len(lost) // 2))
-        self._again.extendleft(_Photograph(one.number, one.views, one.draw) for one in reversed(lost))
+        self._again.extendleft(map(_Photograph.of, reversed(lost)))
 
     def _may_fit(self, alone: _Photograph) -> bool:
         """Whether one that failed with nothing beside it in the model is worth another try."""

@@ -21,7 +21,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from engine.records import Answer, GroundedPhrase, Span
 
@@ -95,6 +95,14 @@ def parse(raw: str, probabilities: Sequence[Sequence[float]] = ()) -> Answer:
         position = token.end()
     reader.text(raw[position:], known[-1])
     return reader.finish(raw)
+
+
+def named(answer: Answer, name: str) -> Answer:
+    """An answer whose masks without words of their own are called by the name of what was asked for, if it has one."""
+    if not name:
+        return answer
+    phrases = tuple(phrase if phrase.text else replace(phrase, text=name) for phrase in answer.phrases)
+    return replace(answer, phrases=phrases)
 
 
 def _squeeze(text: str) -> str:

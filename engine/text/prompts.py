@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Literal
 
 IMAGE = "<image>"
 """Placeholder for the image tokens. It is never a vocabulary token."""
@@ -178,6 +179,20 @@ def instruction(
     if "{box}" in text and box is None:
         raise ValueError(f"{task} needs a box")
     return text.format(label=label, box=box)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a user asks about a photograph.
+
+    Attributes:
+        text: words of their own, or the name of an object.
+        kind: `instruction`: the words are put as they are; `label`: the object is described with its parts; `each`: it
+            is looked for.
+    """
+
+    text: str
+    kind: Literal["instruction", "label", "each"] = "instruction"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,6 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -23,6 +22,7 @@ import yaml
 
 from engine.errors import UsageError
 from engine.json_file import parse_json, read_bytes
+from engine.text.decoding import decoded
 from exporters.labels.vocabulary import Category, Vocabulary
 
 _COLUMNS = ("phrase", "category")
@@ -41,11 +41,11 @@ def read_vocabulary(path: Path) -> Vocabulary:
         if ending == ".json":
             categories = _coco(parse_json(content))
         elif ending in (".yaml", ".yml"):
-            categories = _names(_yaml(_text(content)))
+            categories = _names(_yaml(decoded(content)))
         elif ending in (".csv", ".tsv"):
-            categories, synonyms = _table(_text(content))
+            categories, synonyms = _table(decoded(content))
         else:
-            categories = _numbered(line for line in _text(content).splitlines() if not line.lstrip().startswith("#"))
+            categories = _numbered(line for line in decoded(content).splitlines() if not line.lstrip().startswith("#"))
         _check(categories)
     except ValueError as error:
         raise UsageError(f"{path}: {error}") from None
@@ -125,12 +125,3 @@ def _check(categories: Sequence[Category]) -> None:
             raise ValueError(f"the {what} {value!r} is there {count} times")
     if any(not 0 <= category.id < 1 << 31 for category in categories):
         raise ValueError("ids are whole numbers from 0 to 2147483647")
-
-
-def _text(content: bytes) -> str:
-    """With or without a byte order mark, of UTF-8, UTF-16 or UTF-32."""
-    encoding = json.detect_encoding(content)
-    try:
-        return content.decode(encoding).removeprefix("\ufeff")
-    except UnicodeDecodeError:
-        raise ValueError("is not UTF-8: save it as that") from None

@@ -19,7 +19,7 @@ from engine.memory import out_of_memory
 from engine.pipeline.pipeline import Options, Pipeline
 from engine.records import SegCap
 from engine.text.granularity import bare_name
-from engine.text.prompts import TEMPLATES
+from engine.text.prompts import TEMPLATES, Question
 from exporters.report.pictures import LARGE, Frame, in_frame
 from mglmm_cli.options import open_model
 
@@ -96,7 +96,7 @@ class Models:
         with self._asking:
             try:
                 template, pipeline = self._open(name)
-                (segcap,) = pipeline.ask(pixels, [options.question(TEMPLATES[template].families).instruction])
+                (segcap,) = pipeline.ask(pixels, [options.asked(TEMPLATES[template].families)[0].instruction])
             except Exception as error:
                 if out_of_memory(error):
                     raise MglmmError("memory ran out: a smaller photograph, or a smaller model") from error
@@ -121,14 +121,14 @@ def options_of(kind: str, text: str) -> Options:
         return Options(batch_size=1)
     if not text:
         raise MglmmError("say which object, or what to do")
-    return Options(label=text, batch_size=1) if kind == Kind.OBJECT else Options(instruction=text, batch_size=1)
+    return Options(questions=(Question(text, "label" if kind == Kind.OBJECT else "instruction"),), batch_size=1)
 
 
 def into(look: Look, number: int) -> Options | None:
     """The question about a phrase of the newest answer, by its number; None if it has none."""
     phrases = dict(numbered(look.steps[-1].segcap))
     name = bare_name(phrases.get(number, ""))
-    return Options(label=f"the {name}", batch_size=1) if name else None
+    return Options(questions=(Question(f"the {name}", "label"),), batch_size=1) if name else None
 
 
 def numbered(segcap: SegCap) -> list[tuple[int, str]]:

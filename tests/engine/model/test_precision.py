@@ -28,6 +28,7 @@ from engine.model.presets import PRESETS
 from engine.model.tokenizers import BpeTokenizer
 from engine.pipeline.pipeline import Options, Pipeline
 from engine.records import PhotoRecord
+from engine.text.prompts import Question
 from tests.engine.tiny import TEXTS, TINY
 
 HALVES = [Precision.BFLOAT16, Precision.FLOAT16]
@@ -123,7 +124,7 @@ def test_layers_take_the_memory_that_is_told(tiny_folder: Path, precision: Preci
 def test_a_model_answers_in_every_precision(tiny_folder: Path, tmp_path: Path, precision: Precision) -> None:
     photo = tmp_path / "photo.png"
     Image.fromarray(np.arange(60 * 80 * 3, dtype=np.uint32).reshape(60, 80, 3).astype(np.uint8)).save(photo)
-    pipeline = Pipeline(_load(tiny_folder, precision), Options(instruction="Segment the dog."))
+    pipeline = Pipeline(_load(tiny_folder, precision), Options(questions=(Question("Segment the dog."),)))
     ((_, record),) = pipeline.run([Source(photo, "photo.png")])
     assert isinstance(record, PhotoRecord)
     assert record.segcaps[0].answer.raw

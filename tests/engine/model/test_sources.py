@@ -18,6 +18,7 @@ from engine.model.presets import NANO, PRESETS
 from engine.model.sources import EMBEDDED, RandomModel, find
 from engine.pipeline.pipeline import Options, Pipeline
 from engine.records import PhotoRecord
+from engine.text.prompts import Question
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -73,7 +74,7 @@ def _photo(folder: Path) -> Path:
 
 
 def _record(checkpoint: Checkpoint, photo: Path) -> PhotoRecord:
-    options = Options(instruction="Segment the dog.", decoder="torch", max_new_tokens=6)
+    options = Options(questions=(Question("Segment the dog."),), decoder="torch", max_new_tokens=6)
     ((_, record),) = Pipeline(checkpoint, options).run([Source(photo, "photo.png")])
     assert isinstance(record, PhotoRecord)
     return record

@@ -16,6 +16,7 @@ from engine.masks import rle
 from engine.model.checkpoint import Checkpoint, load
 from engine.pipeline.pipeline import Options, Pipeline
 from engine.records import Failure, PhotoRecord
+from engine.text.prompts import Question
 from tests.engine.tiny import leaning_to_seg
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
@@ -65,7 +66,7 @@ def test_the_shipped_model_on_the_examples(nano: Checkpoint) -> None:
 def test_a_fashion_photograph_is_taken_apart(nano: Checkpoint, data_root: Path) -> None:
     photo = data_root / "ccp" / "val" / "images" / "0042.jpg"
     labels = np.asarray(Image.open(data_root / "ccp" / "val" / "labels" / "0042.png"))
-    (record,) = _records(Pipeline(nano, Options(label="the person")), photo).values()
+    (record,) = _records(Pipeline(nano, Options(questions=(Question("the person", "label"),))), photo).values()
     (segcap,) = record.segcaps
     assert segcap.answer.seg_count >= 4
     person, truth = rle.decode(segcap.masks[0].rle), labels > 0
