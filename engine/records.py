@@ -123,6 +123,10 @@ class SegCap:
             raise ValueError(f"{self.answer.seg_count} [SEG] but {len(self.masks)} masks")
 
 
+Remark = Literal["turned", "several pictures"]
+"""What a user should know of a photograph's file: it is stored turned (EXIF), or holds more pictures than the first."""
+
+
 @dataclass(frozen=True, slots=True)
 class PhotoRecord:
     """Everything that was answered about one photograph.
@@ -131,12 +135,14 @@ class PhotoRecord:
         file_name: path relative to the input root, with `/`, in the form of `engine.text.names`.
         width, height: of the upright original, in pixels.
         segcaps: in the order in which they were asked.
+        remarks: on its file; they are no part of what was answered, and no journal has them.
     """
 
     file_name: str
     width: int
     height: int
     segcaps: tuple[SegCap, ...] = field(default=())
+    remarks: frozenset[Remark] = field(default=frozenset(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,10 @@ import os
 import shlex
 import sys
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
     from engine.model.precision import Precision
     from engine.pipeline.finishing import Outcome
     from engine.pipeline.pipeline import Options
-    from engine.records import PhotoRecord
+    from engine.records import PhotoRecord, Remark
     from engine.workers.fleet import Worker
     from mglmm_cli.console import PhotoProgress
     from mglmm_cli.results import FolderResults, Results
@@ -252,11 +253,7 @@ def _run_info(model: Identity, precision: Precision, options: Options) -> RunInf
     """What is about to run."""
     from engine.journal import RunInfo
 
-    asked = {**asdict(options), "precision": precision.value}
-    del asked["questions"]
-    for kind in ("instruction", "label", "each"):
-        texts = [question.text for question in options.questions if question.kind == kind]
-        asked[kind] = texts if len(texts) > 1 else next(iter(texts), None)
+    asked = {**options.to_json(), "precision": precision.value}
     return RunInfo(f"mglmm {__version__}", model.name, model.sha256, asked, mask_score=model.config.mask_score)
 
 
@@ -302,9 +299,12 @@ def _drive(model: Model, sources: Iterator[Source], results: Results, progress: 
     from engine.records import Failure, PhotoRecord
 
     other_sizes = 0
+    remarks: Counter[Remark] = Counter()
     for source, entry in model(sources):
         results.add(source, entry)
-        other_sizes += isinstance(entry, PhotoRecord) and _has_other_size(source, entry)
+        if isinstance(entry, PhotoRecord):
+            other_sizes += _has_other_size(source, entry)
+            remarks.update(entry.remarks)
         if isinstance(entry, Failure):
             progress.failed += 1
             progress.note(f"mglmm: {entry.file_name}: {entry.stage}: {entry.reason}")
@@ -314,6 +314,13 @@ def _drive(model: Model, sources: Iterator[Source], results: Results, progress: 
             f"mglmm: {_photographs(other_sizes)} not of the size that the list says, as those that EXIF turns: "
             "masks and sizes are those of the upright photograph"
         )
+    if turned := remarks["turned"]:
+        progress.note(
+            f"mglmm: {_photographs(turned)} stored turned (EXIF): tools that don't turn photographs show the masks in "
+            "wrong places; mglmm export --save-images writes upright copies"
+        )
+    if several := remarks["several pictures"]:
+        progress.note(f"mglmm: {_photographs(several)} from files of several pictures: the first of each was taken")
 
 
 def _has_other_size(source: Source, record: PhotoRecord) -> bool:
@@ -349,7 +356,8 @@ def _summarise(progress: PhotoProgress, photographs: Photographs, results: Resul
     from engine.images.sources import say_left_out
 
     done = progress.done - progress.failed
-    faults = f"{len(photographs.faults)} entries left out" if photographs.faults else ""
+    wrong = len(photographs.faults)
+    faults = f"{wrong} {'entry' if wrong == 1 else 'entries'} left out" if wrong else ""
     parts = (faults, say_left_out(photographs.left_out), results.where and f"wrote {results.where}")
     wrote = "".join(f"; {part}" for part in parts if part)
     if not progress.done:

@@ -21,6 +21,7 @@ _LONGEST = 60
 """Characters of one."""
 _WHY = {
     "empty": "without a pixel",
+    "category": "of none of the categories",
     "area": "smaller than --min-area",
     "score": "score below --min-score",
     "group": "of several things (--groups drop)",

@@ -18,6 +18,8 @@ from engine.images.opening import MAX_PIXELS, check_size, opened, refusing
 from engine.images.orientation import orientation_of
 from engine.images.orientation import upright_size as size_of
 from engine.images.pixels import bands, is_plain
+from engine.images.remarks import remarks_of
+from engine.records import Remark
 
 __all__ = ["MAX_PIXELS", "Photograph", "decode", "decode_at_least", "decode_open", "upright_size"]
 
@@ -40,12 +42,14 @@ class Photograph:
         height, width: of the whole upright photograph, in pixels of the file.
         box: left, top, right and bottom of what of `image` is the photograph. A grid whose last cells hang over the
             photograph's edge has them outside.
+        remarks: on its file.
     """
 
     image: Image.Image
     height: int
     width: int
     box: tuple[float, float, float, float]
+    remarks: frozenset[Remark] = frozenset()
 
     @classmethod
     def whole(cls, pixels: np.ndarray) -> Self:
@@ -107,7 +111,7 @@ def decode_at_least(
         PhotographError: as `decode`.
     """
     with opened(path, max_pixels) as image, refusing("decode", max_pixels), _in_turn(image):
-        size = image.size
+        size, remarks = image.size, remarks_of(image)
         fraction = _fraction(size, longest, shortest)
         # Only JPEG can, and it says so.
         drafted = image.draft(None, (size[0] // fraction, size[1] // fraction)) if fraction > 1 else None
@@ -124,7 +128,7 @@ def decode_at_least(
             size, right, bottom = size[::-1], bottom, right
         left = seen.width - right if orientation.from_right else 0
         top = seen.height - bottom if orientation.from_bottom else 0
-        return Photograph(seen, size[1], size[0], (left, top, left + right, top + bottom))
+        return Photograph(seen, size[1], size[0], (left, top, left + right, top + bottom), remarks)
 
 
 def upright_size(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:

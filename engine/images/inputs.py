@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from fnmatch import translate
 
 from engine.errors import UsageError
+from engine.images.formats.kinds import is_address
 
 _MAGIC = re.compile(r"[*?\[]")
 _NOT_LOOKED_INTO = frozenset({"@eaDir", "#recycle", "$RECYCLE.BIN", "System Volume Information", "__MACOSX"})
@@ -66,6 +67,8 @@ class Input:
         if given and os.path.lexists(path):
             top, file = os.path.split(path)
             return cls(given, top, os.path.realpath(top), file)
+        if not os.path.lexists(path) and is_address(given):
+            raise UsageError(f"{given}: an address, no file: download it first")
         if not _MAGIC.search(given):
             raise UsageError(f"{given or repr(given)}: no such file or folder")
         top, *names = path.split(os.sep)

@@ -7,13 +7,14 @@ import stat
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from typing import BinaryIO, NoReturn, cast
 
 from PIL import Image, UnidentifiedImageError
 
 from engine.errors import PhotographError
 from engine.images.formats import Contents, gif, jpeg, png, webp
-from engine.images.formats.kinds import HEAD, READABLE, format_of, other_kind
+from engine.images.formats.kinds import HEAD, READABLE, format_of, is_address, next_step, other_kind
 from engine.images.reading import Excerpt, PictureFile
 
 MAX_PIXELS = 250_000_000
@@ -56,11 +57,20 @@ def opened(path: str | os.PathLike[str], max_pixels: int) -> Iterator[Image.Imag
         if contents.size:
             check_size(contents.size, max_pixels)
         seen = file if contents.parts is None else cast(BinaryIO, Excerpt(file, contents.parts))
+        if name == "HEIF":
+            _register_heif()
         with Image.open(seen, formats=(name,)) as image:
             check_size(image.size, max_pixels)
             _check_scans(contents.scans, image.size)
             image.info.update(contents.info)
             yield image
+
+
+@cache
+def _register_heif() -> None:
+    from pillow_heif import register_heif_opener
+
+    register_heif_opener()
 
 
 @contextmanager
@@ -97,6 +107,8 @@ def _open(path: str | os.PathLike[str], max_pixels: int) -> PictureFile:
             raise PhotographError("open", f"too large a file: {size} (it follows --max-pixels)")
         return PictureFile(path)
     except FileNotFoundError:
+        if is_address(str(path)):
+            raise PhotographError("open", "an address, no file: download it first") from None
         raise PhotographError("open", "no such file") from None
     except (OSError, ValueError) as error:
         raise PhotographError("open", _line(getattr(error, "strerror", None) or str(error)).lower()) from None
@@ -108,7 +120,8 @@ def _format(file: PictureFile) -> str:
     name = format_of(head)
     if name is None:
         if other := other_kind(head):
-            raise PhotographError("open", f"a file of another kind ({other}), not a {READABLE} picture")
+            then = f": {step}" if (step := next_step(other)) else f", not a {READABLE} picture"
+            raise PhotographError("open", f"a file of another kind ({other}){then}")
         raise PhotographError("open", f"not a {READABLE} picture, or damaged")
     file.seek(0)
     return name

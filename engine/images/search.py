@@ -11,7 +11,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from engine.errors import UsageError
-from engine.images.formats.kinds import HEAD, ending, has_suffix, is_photograph, may_hold_photograph
+from engine.images.formats.kinds import (
+    HEAD,
+    ending,
+    format_of,
+    has_suffix,
+    is_photograph,
+    may_hold_photograph,
+    next_step,
+    other_kind,
+)
 from engine.images.inputs import Input, is_hidden, is_within, visible_above
 
 PassedOver = Callable[[str, str], None]
@@ -27,6 +36,13 @@ def takes(path: str) -> bool:
         # A link that leads nowhere is a photograph that somebody misses, and must be reported as one.
         return os.path.isfile(path) or not os.path.exists(path)
     return os.path.isfile(path) and may_hold_photograph(name) and is_photograph(name, _head(path))
+
+
+def other_thing(path: str) -> str:
+    """What a named file is that holds no photograph of its own, and what to do; empty if it may be one."""
+    kind = other_kind(_head(path)) if os.path.isfile(path) and format_of(_head(path)) is None else None
+    step = next_step(kind) if kind else ""
+    return f"a file of another kind ({kind}): {step}" if step else ""
 
 
 def search(entry: Input, out: str | None, passed_over: PassedOver = lambda name, kind: None) -> Iterator[str]:

@@ -22,7 +22,7 @@ from engine.images.coco_list import CocoList, is_coco_list, read_coco_list
 from engine.images.formats.kinds import SUFFIXES
 from engine.images.inputs import Input, is_hidden, is_within, visible_above
 from engine.images.lists import read_names
-from engine.images.search import search, takes
+from engine.images.search import other_thing, search, takes
 from engine.text.names import to_text
 from engine.text.prompts import Question
 
@@ -133,7 +133,7 @@ def find_sources(
         raise UsageError(f"--root {root} is where the photographs of a COCO JSON lie: give one (.json) as INPUT")
     plan = _Plan(inputs, stdin, out)
     plan.check()
-    return Sources(plan.sources(), plan.left_out)
+    return Sources(plan.sources(), plan.left_out, faults=plan.faults)
 
 
 def _listed(listed: CocoList, out: str | os.PathLike[str] | None) -> Sources:
@@ -201,6 +201,8 @@ class _Plan:
         self._inputs = [Input.of(given) for given in dict.fromkeys(inputs) if given != STDIN]
         self._base = os.getcwd() if self._list else os.path.commonpath([entry.top for entry in self._inputs])
         self.left_out: Counter[str] = Counter()
+        self.faults: list[str] = []
+        self._wrong: set[int] = set()
         # By name, so that a million named files or folders cost one look-up per photograph.
         self._files: dict[str, int] = {}
         self._folders: dict[str, int] = {}
@@ -214,12 +216,17 @@ class _Plan:
                 self._folders.setdefault(entry.real, index)
 
     def check(self) -> None:
-        """Raise UsageError for the first input that yields nothing."""
-        for entry in self._inputs:
+        """Raise UsageError for the first input that yields nothing; of several, archives and the like are left out."""
+        for index, entry in enumerate(self._inputs):
             if self._is_in_out(os.path.join(entry.top, entry.file)):
                 raise UsageError(f"{entry.given}: lies in the output folder, of which nothing is taken")
             if not entry.file:
                 self._check_search(entry)
+            elif wrong := other_thing(os.path.join(entry.top, entry.file)):
+                self.faults.append(f"{entry.given}: {wrong}")
+                self._wrong.add(index)
+        if self._inputs and len(self._wrong) == len(self._inputs) and self._list is None:
+            raise UsageError(self.faults[0])
 
     def _check_search(self, entry: Input) -> None:
         left_out: Counter[str] = Counter()
@@ -235,6 +242,8 @@ class _Plan:
 
     def sources(self) -> Iterator[Source]:
         for index, entry in enumerate(self._inputs):
+            if index in self._wrong:
+                continue
             for below in (entry.file,) if entry.file else search(entry, self._out, partial(self._pass_over, index)):
                 real = os.path.join(entry.real, below)
                 if not index or not self._came_before(real, index):

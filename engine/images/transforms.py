@@ -34,6 +34,7 @@ from engine.model.config import (
     SamEncoderConfig,
     TilesConfig,
 )
+from engine.records import Remark
 from engine.text.prompts import Box
 
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
@@ -76,12 +77,14 @@ class Views:
             one view serves both.
         frame: where the photograph lies in the pixel view.
         grid: rows and columns of the image tokens, for a language model that asks where they lie.
+        remarks: on the photograph's file.
     """
 
     pixels: Tensor
     clip: Tensor | None
     frame: Frame
     grid: tuple[int, int] | None = None
+    remarks: frozenset[Remark] = frozenset()
 
 
 def make_views(image: np.ndarray, config: ModelConfig) -> Views:
@@ -149,8 +152,9 @@ def _views(photograph: Photograph, config: ModelConfig) -> Views:
     encoder = config.global_encoder
     if isinstance(encoder, GridConfig):
         view = grid_view(photograph, encoder)
-        return Views(pixels, view, frame, (view.shape[1] // encoder.cell, view.shape[2] // encoder.cell))
-    return Views(pixels, _global_view(photograph, encoder), frame)
+        grid = view.shape[1] // encoder.cell, view.shape[2] // encoder.cell
+        return Views(pixels, view, frame, grid, photograph.remarks)
+    return Views(pixels, _global_view(photograph, encoder), frame, remarks=photograph.remarks)
 
 
 def _global_view(photograph: Photograph, config: ClipConfig | TilesConfig | PyramidTokensConfig) -> Tensor | None:

@@ -9,8 +9,8 @@ not on the number of photographs.
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Literal, TypeVar
+from dataclasses import dataclass, fields
+from typing import Any, Literal, TypeVar, get_args
 
 import numpy as np
 
@@ -28,7 +28,7 @@ from engine.pipeline.line import Line
 from engine.pipeline.regions import about_region
 from engine.pipeline.scheduling import Questions, Scheduler
 from engine.records import Failure, PhotoRecord, SegCap
-from engine.text.prompts import TEMPLATES, Box, Families, Question, Task, instruction
+from engine.text.prompts import TEMPLATES, Box, Families, Question, QuestionKind, Task, instruction
 from engine.timing import Stages
 
 Wanted = Literal["panoptic", "fine", "both"]
@@ -75,6 +75,14 @@ class Options:
         if self.questions:
             return asked_of(self.questions, families)
         return (Asked("panoptic", instruction(Task.PANOPTIC_SEGCAP, families=families)),)
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON values: as a journal has them. Of one question of a kind the text, of several a list, None of none."""
+        found = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "questions"}
+        for kind in get_args(QuestionKind):
+            texts = [question.text for question in self.questions if question.kind == kind]
+            found[kind] = texts if len(texts) > 1 else next(iter(texts), None)
+        return found
 
     @property
     def sampling(self) -> Sampling:
@@ -190,4 +198,4 @@ class Pipeline:
             answers = [answer.orphan() for answer in answers[1:]]
         with self._stages.measure("finish", sum(len(answer.low_res.logits) for answer in answers)):
             segcaps = tuple(answer.segcap(to_masks(answer.low_res, views.frame, side)) for answer in answers)
-        return PhotoRecord(source.file_name, views.frame.width, views.frame.height, segcaps)
+        return PhotoRecord(source.file_name, views.frame.width, views.frame.height, segcaps, views.remarks)

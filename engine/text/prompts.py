@@ -181,6 +181,9 @@ def instruction(
     return text.format(label=label, box=box)
 
 
+QuestionKind = Literal["instruction", "label", "each"]
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """What a user asks about a photograph.
@@ -192,7 +195,7 @@ class Question:
     """
 
     text: str
-    kind: Literal["instruction", "label", "each"] = "instruction"
+    kind: QuestionKind = "instruction"
 
 
 @dataclass(frozen=True, slots=True)

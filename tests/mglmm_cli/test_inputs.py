@@ -79,16 +79,16 @@ def test_a_file_in_the_output_folder_is_refused_by_name() -> None:
 
 
 def test_what_is_left_out_is_said_in_the_last_line(capsys: pytest.CaptureFixture[str]) -> None:
-    Path("photos/c.heic").write_bytes(b"\0\0\0\x18ftypheic" + bytes(40))
+    Path("photos/c.psd").write_bytes(b"8BPS" + bytes(40))
     Path("photos/sub/film.MP4").write_bytes(b"\0\0\0\x18ftypmp42" + bytes(40))
     shutil.copy(EXAMPLES / "coffee.jpg", "photos/IMG_2.HEIC")
     _run("photos", "-o", "out")
     assert _images("out") == ["IMG_2.HEIC", "a.jpg", "sub/b.JPG"]
     last = capsys.readouterr().err.splitlines()[-1]
-    assert last.endswith("2 files left out: 1 heic, 1 mp4; wrote out/segcap.json")
+    assert last.endswith("2 files left out: 1 psd, 1 mp4; wrote out/segcap.json")
     _run("photos", "-o", "out")
     last = capsys.readouterr().err.splitlines()[-1]
-    assert "nothing to do" in last and last.endswith("2 files left out: 1 heic, 1 mp4; wrote out/segcap.json")
+    assert "nothing to do" in last and last.endswith("2 files left out: 1 psd, 1 mp4; wrote out/segcap.json")
 
 
 def test_every_name_leads_back_to_its_file(here: Path) -> None:

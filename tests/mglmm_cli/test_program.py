@@ -112,7 +112,8 @@ def test_without_a_command_the_help_is_shown() -> None:
     [
         ("sgcap", "no such command"),
         ("--colour", "no such option"),
-        ("segcap", "'INPUT...'"),
+        ("segcap -o out", "'INPUT...'"),
+        ("segcap photos --list x.csv -o out", "leave out INPUT"),
         ("segcap photos", "'-o'"),
         ("segcap nowhere -o out", "nowhere: no such file or folder"),
         ("segcap *.jpg -o out", "*.jpg: no photograph matches"),

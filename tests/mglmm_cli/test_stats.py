@@ -63,7 +63,7 @@ def test_the_table_says_what_the_json_says(tmp_path: Path) -> None:
     assert row(table, "labels") == [str(masks["labels"])]
     scores = counted["scores"]
     assert row(table, "score") == [f"{scores[name]:.3f}" for name in SHOWN]
-    assert row(table, "dogs") == ["2", "1"]
+    assert row(table, "dog") == ["2", "1"]
     assert "\u202e" not in table and "\x1b" not in table
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -32,7 +31,7 @@ def folder(tmp_path: Path, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch) -
         Image.new("RGB", (40 + number, 30), (90, 60, 30)).save(tmp_path / "photos" / name)
     (tmp_path / "model").symlink_to(tiny_folder)
     found = identify("model")
-    options = {**asdict(Options(granularity="panoptic", max_new_tokens=2)), "precision": "float32"}
+    options = {**Options(granularity="panoptic", max_new_tokens=2).to_json(), "precision": "float32"}
     (tmp_path / "out").mkdir()
     start = Start(RunInfo("mglmm", found.name, found.sha256, options), ("photos",), os.getcwd())
     with Journal(tmp_path / "out" / "journal.jsonl", start) as journal:

@@ -30,5 +30,7 @@ class Contents:
     scans: int = 1
 
 
+SEVERAL = "several pictures"
+"""Stands in `info` where a file holds more than the one that is taken from it."""
 METADATA = 16 << 20
 """Bytes of each kind of metadata that are read: as many as a JPEG can hold of a colour profile."""

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import os
+import re
 import struct
+from importlib.util import find_spec
 
-HEAD = 64
+HEAD = 264
 """First bytes that tell what a file is."""
 
+HEIF = find_spec("pillow_heif") is not None
+"""Whether what reads HEIC is installed: the extra `heic`."""
 SUFFIXES = (
     *(".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"),
     *(".jfif", ".jpe", ".jif", ".mpo", ".avif"),
+    *((".heic", ".heif") if HEIF else ()),
 )
 """Endings of photographs, in any case of letters."""
 
-READABLE = "JPEG, PNG, WebP, BMP, TIFF, GIF or AVIF"
+READABLE = f"JPEG, PNG, WebP, BMP, TIFF, GIF{', HEIC' if HEIF else ''} or AVIF"
 
 _SIGNATURES = {
     "JPEG": (b"\xff\xd8\xff",),
@@ -40,9 +45,24 @@ _OTHERS = {
     b"\xff\x4f\xff\x51": "JPEG 2000",
     b"<svg": "SVG",
     b"PK\x03\x04": "ZIP",
+    b"Rar!\x1a\x07": "RAR",
+    b"7z\xbc\xaf\x27\x1c": "7z",
+    b"\x1f\x8b": "gzip",
+    b"\x1a\x45\xdf\xa3": "film",
     b"<!DOCTYPE": "HTML",
     b"<html": "HTML",
     b"version https://git-lfs": "Git LFS pointer",
+}
+
+_TAR = slice(257, 262)
+_UNPACK = "unpack it, and give the folder"
+_NEXT = {
+    **dict.fromkeys(("ZIP", "RAR", "7z", "gzip", "TAR"), _UNPACK),
+    "film": "take pictures from it first: ffmpeg -i FILM -vf fps=1 frames/%06d.jpg",
+    "HEIC": "pip install 'mglmm[heic]' reads those",
+    "PDF": "take pictures from it first: pdftoppm -jpeg FILE pages/page",
+    "raw camera": "develop it into a JPEG or TIFF first",
+    "Git LFS pointer": "fetch the file with git lfs pull",
 }
 
 # Files whose content is no photograph of its own, or that hold a small one beside what they are: raw pictures, films,
@@ -89,8 +109,9 @@ def format_of(head: bytes) -> str | None:
     """
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "WEBP"
-    if _brand(head) == "AVIF":
-        return "AVIF"
+    brand = _brand(head)
+    if brand == "AVIF" or (brand == "HEIC" and HEIF):
+        return "AVIF" if brand == "AVIF" else "HEIF"
     return next((name for name, signatures in _SIGNATURES.items() if head.startswith(signatures)), None)
 
 
@@ -112,7 +133,16 @@ def other_kind(head: bytes) -> str | None:
     """What a file is that can't be read here, in a word, as far as that is known."""
     if head[4:8] == b"ftyp":
         return _brand(head) or "film"
+    if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
+        return "film"
+    if head[_TAR.start : _TAR.stop] == b"ustar":
+        return "TAR"
     return next((name for start, name in _OTHERS.items() if head.startswith(start)), None)
+
+
+def next_step(kind: str) -> str:
+    """What to do with a file of another kind; empty where nothing is known."""
+    return _NEXT.get(kind, "")
 
 
 def _brand(head: bytes) -> str | None:
@@ -122,3 +152,8 @@ def _brand(head: bytes) -> str | None:
     end = min(len(head), int.from_bytes(head[:4], "big"))
     known = [_BRANDS[brand] for at in (8, *range(16, end, 4)) if (brand := head[at : at + 4]) in _BRANDS]
     return "AVIF" if "AVIF" in known else next(iter(known), None)
+
+
+def is_address(given: str) -> bool:
+    """Whether a path is one of a network, such as `https://...` or `s3://...`; slashes may have been joined."""
+    return re.match(r"(?:.*/)?(?:https?|ftp|s3|gs|az|hf):/", given, re.IGNORECASE) is not None

@@ -8,10 +8,11 @@ from __future__ import annotations
 import struct
 import zlib
 
-from engine.images.formats import METADATA, Contents
+from engine.images.formats import METADATA, SEVERAL, Contents
 from engine.images.reading import Part, PictureFile, Stretch
 
 _SIGNATURE = 8
+_ANIMATION = b"acTL"
 _PICTURE = frozenset({b"IHDR", b"PLTE", b"IDAT", b"IEND"})
 _NOTES = frozenset({b"eXIf", b"iCCP", b"iTXt", b"tEXt", b"zTXt"})
 _GREY, _COLOURS = 0, 2
@@ -41,6 +42,8 @@ def take_apart(file: PictureFile) -> Contents:
             parts.append(_transparency(file, chunk, depth, colours))
         elif kind in _PICTURE:
             parts.append(chunk)
+        elif kind == _ANIMATION:
+            info[SEVERAL] = "yes"
         elif kind in _NOTES and length <= METADATA:
             _note(info, kind, file.read(length))
         if kind == b"IEND":

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import struct
 
-from engine.images.formats import Contents
+from engine.images.formats import SEVERAL, Contents
 from engine.images.reading import PictureFile, Stretch
 
 _HEAD = 30
+_ANIMATED = 2
+"""Among the flags of an extended file."""
 
 
 def take_apart(file: PictureFile) -> Contents:
@@ -22,7 +24,8 @@ def take_apart(file: PictureFile) -> Contents:
     head = file.read_at(0, _HEAD).ljust(_HEAD, b"\0")
     (length,) = struct.unpack("<I", head[4:8])
     end = min(file.size, 8 + length + length % 2)
-    return Contents((Stretch(0, end),), size=_canvas(head[12:16], head[20:]))
+    info = {SEVERAL: "yes"} if head[12:16] == b"VP8X" and head[20] & _ANIMATED else {}
+    return Contents((Stretch(0, end),), info, size=_canvas(head[12:16], head[20:]))
 
 
 def _canvas(kind: bytes, data: bytes) -> tuple[int, int] | None:
