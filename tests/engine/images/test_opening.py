@@ -13,6 +13,7 @@ from PIL import Image
 
 from engine.errors import PhotographError
 from engine.images.decode import MAX_PIXELS, decode, decode_at_least, upright_size
+from engine.images.formats import kinds
 from tests.engine.images.made import (
     encoded,
     exif,
@@ -21,6 +22,14 @@ from tests.engine.images.made import (
     scene,
     swapped_primaries,
 )
+
+
+@pytest.fixture(autouse=True)
+def without_heic(monkeypatch: pytest.MonkeyPatch) -> None:
+    """HEIC is read where the extra is installed; here it is not."""
+    monkeypatch.setattr(kinds, "HEIF", False)
+    plain = tuple(suffix for suffix in kinds.SUFFIXES if suffix not in (".heic", ".heif"))
+    monkeypatch.setattr(kinds, "SUFFIXES", plain)
 
 
 def test_the_size_is_refused_as_the_photograph_is(tmp_path: Path) -> None:
@@ -72,7 +81,7 @@ def test_what_is_no_photograph(tmp_path: Path) -> None:
     for path, words in (
         (empty, "empty"),
         (text, "not a JPEG"),
-        (pdf, "not a JPEG"),
+        (pdf, "a file of another kind (PDF): take pictures from it first"),
         (tmp_path, "a folder"),
         (pipe, "not a regular file"),
         (tmp_path / "missing.jpg", "no such file"),
@@ -91,7 +100,7 @@ def test_a_file_of_another_kind_is_called_by_its_name(tmp_path: Path) -> None:
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0", "Git LFS pointer"),
     ):
         (tmp_path / "a.jpg").write_bytes(head + bytes(100))
-        assert reason(tmp_path / "a.jpg").reason.startswith(f"a file of another kind ({kind}), not a JPEG")
+        assert reason(tmp_path / "a.jpg").reason.startswith(f"a file of another kind ({kind})")
 
 
 def test_formats_off_the_list_are_refused(tmp_path: Path) -> None:

@@ -9,8 +9,17 @@ from pathlib import Path
 import pytest
 
 from engine.errors import UsageError
+from engine.images.formats import kinds
 from engine.images.sources import count_sources, find_sources, say_left_out
 from tests.engine.images.made import encoded, make, names, scene
+
+
+@pytest.fixture(autouse=True)
+def without_heic(monkeypatch: pytest.MonkeyPatch) -> None:
+    """HEIC is read where the extra is installed; here it is not."""
+    monkeypatch.setattr(kinds, "HEIF", False)
+    plain = tuple(suffix for suffix in kinds.SUFFIXES if suffix not in (".heic", ".heif"))
+    monkeypatch.setattr(kinds, "SUFFIXES", plain)
 
 
 def put(path: Path, content: bytes) -> None:
