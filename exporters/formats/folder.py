@@ -8,7 +8,7 @@ from pathlib import Path
 
 from engine.atomic import discard_leftovers, is_leftover, replacing, require_folder
 from engine.errors import UsageError
-from engine.journal import dump
+from engine.journal import Lock, dump
 from engine.json_file import parse_json, read_bytes
 
 _MARK = ".mglmm-export"
@@ -28,21 +28,24 @@ def claimed(folder: Path, name: str) -> Iterator[set[str]]:
 
     Raises:
         UsageError: if something else is there.
+        MglmmError: if another process writes it.
         OSError: if it can't be written.
     """
     require_folder(folder)
     before = _files_before(folder, name)
-    discard_leftovers(folder)
-    _mark(folder, name, before)
-    written: set[str] = set()
-    yield written
-    for file in before - written:
-        gone = folder / file
-        gone.unlink(missing_ok=True)
-        with suppress(OSError):  # others are in it
-            for parent in gone.relative_to(folder).parents:
-                (folder / parent).rmdir()
-    _mark(folder, name, written)
+    folder.mkdir(parents=True, exist_ok=True)
+    with Lock(folder):
+        discard_leftovers(folder)
+        _mark(folder, name, before)
+        written: set[str] = set()
+        yield written
+        for file in before - written:
+            gone = folder / file
+            gone.unlink(missing_ok=True)
+            with suppress(OSError):  # others are in it
+                for parent in gone.relative_to(folder).parents:
+                    (folder / parent).rmdir()
+        _mark(folder, name, written)
 
 
 def _files_before(folder: Path, name: str) -> set[str]:

@@ -14,6 +14,7 @@ from engine.errors import PhotographError
 from engine.images.decode import decode
 from engine.images.header import Header, read_header
 from engine.journal.content import UNKNOWN, Fingerprint, unchanged
+from engine.text.names import from_text
 
 _READ_ANYWHERE = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
 _JPEG = frozenset({".jpg", ".jpeg"})
@@ -74,7 +75,7 @@ class Photographs:
         Raises:
             OSError: if the folder can't be written.
         """
-        source = self.root / file_name if self.root else Path(path) if path else None
+        source = self.root / from_text(file_name) if self.root else Path(path) if path else None
         try:
             if source is None:
                 raise PhotographError("open", "the run does not say where it lay")

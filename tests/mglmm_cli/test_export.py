@@ -15,6 +15,8 @@ from PIL import ExifTags, Image, ImageDraw
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
+from engine.journal import Lock
+from engine.text.names import to_text
 from exporters.formats import FORMATS
 from tests import program
 from tests.exporters.report import made
@@ -306,3 +308,22 @@ def test_photographs_are_found_from_any_folder(folder: Path) -> None:
     (folder / "elsewhere").mkdir()
     program.run_text("export", "imagefolder", folder / "real", "-o", folder / "z", cwd=folder / "elsewhere")
     assert sorted(path.name for path in (folder / "z").rglob("*.png")) == ["b.png", "man.png"]
+
+
+def test_an_export_waits_for_no_other_one(folder: Path) -> None:
+    export(folder, "coco")
+    with Lock(folder / "x" / "coco"):
+        done = program.run_text("export", "coco", "out", "-o", "x/coco", cwd=folder)
+    assert done.returncode == 1 and "x/coco is in use by process" in done.stderr and "Traceback" not in done.stderr
+    export(folder, "coco")
+    assert not (folder / "x" / "coco" / ".lock").exists()
+
+
+def test_names_that_are_no_text_are_found_below_photos(tmp_path: Path) -> None:
+    name = os.fsdecode(b"caf\xe9.png")
+    made.write_journal(tmp_path / "out", [made.scene(to_text(name))])
+    (tmp_path / "photos").mkdir()
+    Image.new("RGB", (made.WIDTH, made.HEIGHT), (90, 120, 150)).save(tmp_path / "photos" / name)
+    done = program.run_text("export", "yolo", "out", "-o", "x", "--photos", "photos", cwd=tmp_path)
+    assert done.returncode == 0 and "not found" not in done.stderr
+    assert len([path for path in (tmp_path / "x" / "images").rglob("*") if path.is_symlink()]) == 1

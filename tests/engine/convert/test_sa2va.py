@@ -56,6 +56,10 @@ WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda folder: _edit(folder, lambda config: config.update(architectures=["Sa2VAChatModelLlava"])),
         "Sa2VAChatModelLlava can't be run yet; of Sa2VA these can: Sa2VAChatModel, Sa2VAChatModelQwen",
     ),
+    "with SAM 3": (
+        lambda folder: _edit(folder, lambda config: config.update(architectures=["Sa2VAChatModelSAM3"])),
+        "Sa2VAChatModelSAM3 can't be run yet",
+    ),
     "Phi-3": (
         lambda folder: _edit(folder, lambda config: config["llm_config"].update(architectures=["Phi3ForCausalLM"])),
         "its language model is Phi3ForCausalLM",
