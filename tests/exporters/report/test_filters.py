@@ -18,7 +18,7 @@ CASES: tuple[tuple[dict[str, str], int, int], ...] = (
     ({"only": "truncated"}, 1, 1),
     ({"only": "failed"}, 1, 0),
     ({"only": "unmarked"}, 6, 21),
-    ({"category": "dogs"}, 3, 6),
+    ({"category": "dog"}, 3, 6),
     ({"score-to": "0.65"}, 4, 8),
     ({"score-from": "0.61", "score-to": "0.65"}, 3, 3),
     ({"name-from": "0.5"}, 3, 8),
@@ -177,7 +177,7 @@ def test_runs_stand_side_by_side(opened: Open, two: Path) -> None:
 def test_statistics_count_all_and_lead_to_photographs(opened: Open, two: Path) -> None:
     page = opened(two, "#/statistics")
     expect(page.locator("#statistics th[scope=col]")).to_have_text(["first", "<b>second<b>"])
-    row = page.locator(".categories li", has_text="dogs")
+    row = page.locator(".categories li", has_text="dog")
     expect(row.locator(".number")).to_have_text("40 / 2")
     expect(page.locator("figcaption")).to_have_text(
         ["Mask scores", "Name scores", "Areas, as a share of the photograph", "Photographs per second"]
