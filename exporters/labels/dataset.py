@@ -126,7 +126,9 @@ class Dataset:
         often = sorted(self.unmapped.items(), key=lambda item: (-item[1], item[0]))
         named = ", ".join(f"{phrase!r} ({count})" for phrase, count in often[:_NAMED])
         rest = f" and {len(often) - _NAMED} more" if len(often) > _NAMED else ""
-        return f"{self.unmapped.total()} masks mean no category of {vocabulary.source}: {named}{rest}"
+        total = self.unmapped.total()
+        said = "1 mask means" if total == 1 else f"{total} masks mean"
+        return f"{said} no category of {vocabulary.source}: {named}{rest}"
 
     @property
     def info(self) -> Entry:
