@@ -34,9 +34,9 @@ def main() -> None:
     for preset in args.preset or _PRESETS:
         for masks, every in _EVERY.items():
             options = Options(granularity="panoptic", max_new_tokens=_TOKENS, forced=True, seg_every=every)
-            plan = Plan(options, (Baseline.CACHED,), len(sources))
+            plan = Plan(options, (Baseline.SA2VA,), len(sources))
             report = bench(lambda preset=preset: load(f"random:{preset}"), sources, plan, lambda line: None)
-            run = report.baselines["cached"]
+            run = report.baselines["sa2va"]
             ratio = report.images / report.seconds * run.seconds / run.images
             print(
                 f"| `{preset}` | {masks} | {report.images / report.seconds:.3f} | {run.images / run.seconds:.3f} "

@@ -29,7 +29,7 @@ _BASELINE_LIMIT = 8
     "--baseline",
     "baselines",
     multiple=True,
-    type=click.Choice(["public", "generous", "cached"]),
+    type=click.Choice(["public", "generous", "sa2va"]),
     help="Compare with this plain loop; may be repeated.",
 )
 @click.option(
@@ -65,7 +65,7 @@ def bench(
 
     A baseline puts the same questions to the same weights, one photograph after the other: `public` the way the public
     code of MGLMM, GLaMM and LISA runs, without a KV cache; `generous` so too, but with the encoders run once per
-    photograph; `cached` the way that of Sa2VA runs, with a KV cache and the pixel encoder once more for each mask.
+    photograph; `sa2va` the way that of Sa2VA runs, with a KV cache and the pixel encoder once more for each mask.
     Their answers are compared with the engine's.
     """
     if bool(inputs) == bool(synthetic):

@@ -31,7 +31,7 @@ def run(plan: Plan, notes: Notes, earlier: Mapping[str, Any]) -> None:
     for name in plan.sa2va_small:
         with notes.step(name):
             checkpoint = load(name, precision=Precision.FLOAT32, device=plan.device)
-            found = _measured(plan, checkpoint, plan.sa2va_every[-1]).baselines[Baseline.CACHED.value].agreement
+            found = _measured(plan, checkpoint, plan.sa2va_every[-1]).baselines[Baseline.SA2VA.value].agreement
             line = f"{found.same_texts} of {found.texts} texts, {found.mask_agreement:.4%} of pixels"
             right = found.same_text and found.mask_agreement is not None and found.mask_agreement >= _PIXELS
             notes.check(name, right, f"{line} are those of the loop")
@@ -57,16 +57,16 @@ def _measured(plan: Plan, checkpoint: Checkpoint, every: int) -> Report:
         decoder="torch",
     )
     sources = example_sources(plan, plan.sa2va_batch * plan.rounds)
-    measured = BenchPlan(options, (Baseline.CACHED,), baseline_limit=plan.public, warm_up=plan.sa2va_batch)
+    measured = BenchPlan(options, (Baseline.SA2VA,), baseline_limit=plan.public, warm_up=plan.sa2va_batch)
     return bench(lambda: checkpoint, sources, measured, lambda line: None)
 
 
 def _note(notes: Notes, name: str, report: Report) -> None:
-    loop = report.baselines[Baseline.CACHED.value]
-    ratio = report.ratio[Baseline.CACHED.value]
+    loop = report.baselines[Baseline.SA2VA.value]
+    ratio = report.ratio[Baseline.SA2VA.value]
     figures = {
         "images_per_second": report.images_per_second,
-        "cached": loop.images_per_second,
+        "loop": loop.images_per_second,
         "ratio": ratio,
         "masks": report.masks,
         "outside_share": report.outside_share,

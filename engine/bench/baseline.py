@@ -39,7 +39,7 @@ class Baseline(StrEnum):
 
     PUBLIC = "public"
     GENEROUS = "generous"
-    CACHED = "cached"
+    SA2VA = "sa2va"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,11 @@ import torch
 from engine.bench import machine
 from engine.bench.agreement import compare
 from engine.bench.baseline import Baseline, PlainLoop
-from engine.bench.cached import CachedLoop
 from engine.bench.generous import GenerousLoop
 from engine.bench.public import PublicLoop
 from engine.bench.report import BaselineRun, Report, StageTime
 from engine.bench.roofline import roofline_share
+from engine.bench.sa2va import Sa2vaLoop
 from engine.errors import UsageError
 from engine.images.sources import Source
 from engine.model.checkpoint import Checkpoint
@@ -26,7 +26,7 @@ from engine.timing import Stages
 _LOOPS: dict[Baseline, type[PlainLoop]] = {
     Baseline.PUBLIC: PublicLoop,
     Baseline.GENEROUS: GenerousLoop,
-    Baseline.CACHED: CachedLoop,
+    Baseline.SA2VA: Sa2vaLoop,
 }
 _WARM_UP_TOKENS = 4
 

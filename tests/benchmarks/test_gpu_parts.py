@@ -20,8 +20,8 @@ from benchmarks.gpu_parts.plan import Plan
 from benchmarks.gpu_parts.running import LeftOut, Notes
 from engine.bench import Baseline
 from engine.bench import run as engine_bench
-from engine.bench.cached import CachedLoop
 from engine.bench.public import Inputs
+from engine.bench.sa2va import Sa2vaLoop
 from engine.decoding.generator import Generator
 from engine.decoding.row import Generated, Request
 from engine.decoding.step import RecordedStep
@@ -302,13 +302,13 @@ def test_sa2va_beside_its_loop(plan: Plan) -> None:
     for every, masks in ((9, 1), (3, 3)):
         figures = said.figures[f"{plan.drawn}, a mask every {every} tokens"]
         assert figures["masks"] >= 2 * masks and figures["ratio"] > 0
-        assert figures["images_per_second"] / figures["cached"] == pytest.approx(figures["ratio"])
+        assert figures["images_per_second"] / figures["loop"] == pytest.approx(figures["ratio"])
 
 
 def test_sa2va_whose_masks_are_wrong(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Spoilt(CachedLoop):
+    class Spoilt(Sa2vaLoop):
         def _masks(self, seen: Inputs, states: Tensor) -> LowResMasks:
             return LowResMasks(-super()._masks(seen, states).logits)
 
-    monkeypatch.setitem(engine_bench._LOOPS, Baseline.CACHED, Spoilt)
+    monkeypatch.setitem(engine_bench._LOOPS, Baseline.SA2VA, Spoilt)
     assert plan.sa2va_small[0] in _run(sa2va.run, plan).wrong

@@ -10,9 +10,9 @@ from PIL import Image
 
 from engine.bench.agreement import Agreement, compare
 from engine.bench.baseline import PlainLoop
-from engine.bench.cached import CachedLoop
 from engine.bench.generous import GenerousLoop
 from engine.bench.public import PublicLoop
+from engine.bench.sa2va import Sa2vaLoop
 from engine.images.sources import Source
 from engine.model.checkpoint import Checkpoint, load
 from engine.pipeline.pipeline import Options, Pipeline
@@ -20,7 +20,7 @@ from engine.records import PhotoRecord
 from tests.engine.tiny import leaning_to_seg
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
-LOOPS = (PublicLoop, GenerousLoop, CachedLoop)
+LOOPS = (PublicLoop, GenerousLoop, Sa2vaLoop)
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from engine.model.mask_head import LowResMasks
 from engine.pipeline.pipeline import Options
 
 
-class CachedLoop(PublicLoop):
+class Sa2vaLoop(PublicLoop):
     """Both encoders run anew for each question, the pixel encoder for each mask."""
 
     def __init__(self, checkpoint: Checkpoint, options: Options) -> None:
@@ -34,6 +34,6 @@ class CachedLoop(PublicLoop):
 
     def _masks(self, seen: Inputs, states: Tensor) -> LowResMasks:
         """Each from a pixel encoder's run and a decoder's of its own."""
-        alone = [super(CachedLoop, self)._masks(seen, state[None]) for state in states]
+        alone = [super(Sa2vaLoop, self)._masks(seen, state[None]) for state in states]
         side = self._config.low_res_side
         return LowResMasks.join(alone) if alone else LowResMasks(states.new_zeros(0, side, side))
