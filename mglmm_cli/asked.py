@@ -44,5 +44,5 @@ def take_questions(asked: dict[str, Any], choice: Choice) -> tuple[Question, ...
             raise click.UsageError(f"{given_as} asks about one object; leave out --max-children")
     if asked["granularity"] == "panoptic" and asked["max_children"] is not None:
         raise click.UsageError("--granularity panoptic asks about no single object; leave out --max-children")
-    kind: Literal["label", "each"] = "each" if each else "label"
+    kind: Literal["label", "ask_each"] = "ask_each" if each else "label"
     return tuple(Question(text) for text in instructions) + tuple(Question(text, kind) for text in labels)

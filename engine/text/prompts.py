@@ -181,7 +181,7 @@ def instruction(
     return text.format(label=label, box=box)
 
 
-QuestionKind = Literal["instruction", "label", "each"]
+QuestionKind = Literal["instruction", "label", "ask_each"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +190,7 @@ class Question:
 
     Attributes:
         text: words of their own, or the name of an object.
-        kind: `instruction`: the words are put as they are; `label`: the object is described with its parts; `each`: it
+        kind: `instruction`: the words are put as they are; `label`: the object is described with its parts; `ask_each`: it
             is looked for.
     """
 
