@@ -190,8 +190,8 @@ class Question:
 
     Attributes:
         text: words of their own, or the name of an object.
-        kind: `instruction`: the words are put as they are; `label`: the object is described with its parts; `ask_each`: it
-            is looked for.
+        kind: `instruction`: the words are put as they are; `label`: the object is described with its parts; `ask_each`:
+            it is looked for.
     """
 
     text: str
