@@ -12,6 +12,8 @@ _ONE_THING = frozenset(
     "canvas atlas lens iris tennis chess always christmas headquarters skis".split()
 )
 """They look like plurals, and name one thing."""
+_DRINKING = frozenset("wine champagne drinking water beer shot cocktail martini juice milk".split())
+"""Glasses of these are several."""
 _SINGULAR_END = ("ss", "us", "is", "'s", "’s")
 
 
@@ -41,6 +43,8 @@ def singular(noun: str) -> str:
     ('shelf', 'traffic light', 'glasses', 'bus')
     """
     front, space, last = noun.rpartition(" ")
+    if last == "glasses" and front.rpartition(" ")[2] in _DRINKING:
+        return f"{front} glass"
     return f"{front}{space}{_rules().singular(last)}" if is_plural_noun(last) else noun
 
 

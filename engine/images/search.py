@@ -26,6 +26,7 @@ from engine.images.inputs import Input, is_hidden, is_within, visible_above
 PassedOver = Callable[[str, str], None]
 """Is told the name below the top of a file that is no photograph, and what kind it is of."""
 
+_LISTS = frozenset(("csv", "tsv", "jsonl", "ndjson"))
 _SPECIAL, _NO_ENDING, _OTHER = "special file", "without ending", "of another ending"
 
 
@@ -40,6 +41,8 @@ def takes(path: str) -> bool:
 
 def other_thing(path: str) -> str:
     """What a named file is that holds no photograph of its own, and what to do; empty if it may be one."""
+    if ending(path) in _LISTS and os.path.isfile(path) and format_of(_head(path)) is None:
+        return "a list, no photograph: give it with --list"
     kind = other_kind(_head(path)) if os.path.isfile(path) and format_of(_head(path)) is None else None
     step = next_step(kind) if kind else ""
     return f"a file of another kind ({kind}): {step}" if step else ""

@@ -102,13 +102,12 @@ def _in_columns(listing: Listing, content: bytes, inside: str | None) -> Sources
         if not isinstance(name, str) or not name.strip():
             faults.append(f"line {number} has no {column or 'path'}")
             continue
+        words = {key: row.get(key) or "" for key in _ASKED}
+        if wrong := [key for key, text in words.items() if not isinstance(text, str)]:
+            faults.append(f"line {number}: {wrong[0]} is no text")
+            continue
         questions = asked.setdefault(name.strip(), {})
-        for key in _ASKED:
-            words = row.get(key)
-            if isinstance(words, str) and words.strip():
-                questions[Question(words.strip(), key)] = None
-            elif words not in (None, ""):
-                faults.append(f"line {number}: {key} is no text")
+        questions |= {Question(str(text).strip(), key): None for key, text in words.items() if str(text).strip()}
     if not asked:
         raise UsageError(f"{listing.path}: names no photograph" + (f": {faults[0]}" if faults else ""))
     own = os.getcwd() if listing.path == "-" else os.path.dirname(os.path.abspath(listing.path))
@@ -136,8 +135,16 @@ def _objects(text: str, faults: list[str]) -> Iterator[tuple[int, Mapping[str, o
 
 def _table(listing: Listing, text: str, faults: list[str]) -> Iterator[tuple[int, Mapping[str, object]]]:
     first = text.partition("\n")[0]
-    rows = csv.DictReader(io.StringIO(text), delimiter=max("\t,;", key=first.count))
-    names = rows.fieldnames or ()
+    # Strictly: a quote that is not closed would swallow the rows behind it.
+    rows = csv.DictReader(io.StringIO(text), delimiter=max("\t,;", key=first.count), strict=True)
+    try:
+        names = [name.strip() for name in rows.fieldnames or ()]
+    except csv.Error as error:
+        raise UsageError(f"{listing.path}: line 1: {error}") from None
+    # The usual columns are known in any case of letters.
+    usual = {*_COLUMNS, *_ASKED}
+    names = [name.lower() if name.lower() in usual and name != listing.column else name for name in names]
+    rows.fieldnames = names
     if listing.column is not None and listing.column not in names:
         raise UsageError(f"{listing.path}: has no column {listing.column!r}; there are {', '.join(names) or 'none'}")
     if listing.column is None and not any(name in names for name in _COLUMNS):
@@ -150,7 +157,7 @@ def _table(listing: Listing, text: str, faults: list[str]) -> Iterator[tuple[int
             else:
                 yield rows.line_num, row
     except csv.Error as error:
-        faults.append(f"line {rows.line_num}: {error}")
+        faults.append(f"line {rows.line_num}: {error}: is a quote not closed? What follows is not read")
 
 
 def _source(root: str, name: str, questions: tuple[Question, ...]) -> Source:

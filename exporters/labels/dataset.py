@@ -111,7 +111,9 @@ class Dataset:
                 if phrase["segs"] and not self._category.is_mapped(phrase["text"]):
                     self.unmapped[phrase["text"]] += len(phrase["segs"])
         if self.unmapped and self.choice.wanted.unmapped == "fail":
-            raise UsageError(f"{self.said_unmapped}: add them to it, or give --unmapped keep or drop")
+            raise UsageError(
+                f"{self.said_unmapped}: add them to it, or give --unmapped keep or drop (what was answered is kept)"
+            )
         categories = self._category.categories(names)
         self._ids = {category.name: category.id for category in categories}
         self.licenses: list[Entry] = [dict(entry) for entry in journal.licenses]

@@ -118,7 +118,24 @@ def test_lines_that_can_not_be_used_are_named(here: Path) -> None:
     said = segcap(here, "--list", "l.jsonl", "--granularity", "panoptic", code=3)
     for line in ("line 2 has no path", "line 3 is no JSON", "line 4 is no JSON object", "line 5: label is no text"):
         assert f"mglmm: l.jsonl: {line}" in said
-    assert "2 photographs done" in said and "4 entries left out" in said
+    assert "1 photograph done" in said and "4 entries left out" in said
+
+
+def test_a_quote_that_is_not_closed_is_named(here: Path) -> None:
+    (here / "l.csv").write_text('file_name,label\nphotos/a.png,\nphotos/b.png,"the cup\nphotos/sub/c.png,the dog\n')
+    said = segcap(here, "--list", "l.csv", "--granularity", "panoptic", code=3)
+    assert "is a quote not closed? What follows is not read" in said and "1 photograph done" in said
+
+
+def test_usual_columns_are_known_in_any_case_of_letters(here: Path) -> None:
+    (here / "l.csv").write_text("File_Name,Label\nphotos/a.png,the dog\nphotos/b.png,  \n")
+    segcap(here, "--list", "l.csv", "--granularity", "panoptic")
+    assert "the dog" in asked(here)["photos/a.png"][0] and "dog" not in asked(here)["photos/b.png"][0]
+
+
+def test_a_list_among_the_inputs_is_told_from_a_photograph(here: Path) -> None:
+    (here / "l.csv").write_text("path\nphotos/a.png\n")
+    assert "l.csv: a list, no photograph: give it with --list" in segcap(here, "l.csv", code=2)
 
 
 @pytest.mark.parametrize(

@@ -70,6 +70,13 @@ def test_ids_names_and_supercategories_are_those_of_the_file(coco: Vocabulary) -
     assert coco.source == "mine.json" and len(coco.sha256) == 64
 
 
+def test_glasses_to_drink_from_are_several(tmp_path: Path) -> None:
+    found = read_vocabulary(_write(tmp_path, "mine.txt", "wine glass\nglasses\n"))
+    for phrase, name in (("several wine glasses", "wine glass"), ("a man's glasses", "glasses")):
+        category = found.find(phrase)
+        assert category is not None and category.name == name
+
+
 @pytest.mark.parametrize(
     ("name", "content", "ids"),
     [
