@@ -252,11 +252,9 @@ def _outcomes(pipeline: Pipeline, sources: Iterator[Source | InMemory], max_pixe
 def _questions(question: object, box: object) -> tuple[str, ...]:
     if question is None and box is None:
         raise UsageError("question is missing: it may be left out only with a box")
-    if question is None or isinstance(question, str):
-        return () if question is None else (text("question", question),)
-    if not isinstance(question, list | tuple) or not (question or box is not None):
-        raise expected("question", "a text, or a list of texts", question)
-    return tuple(text(f"question[{number}]", one) for number, one in enumerate(question))
+    if question is None or (question in ([], ()) and box is not None):
+        return ()
+    return texts("question", question)
 
 
 def _numbers(box: object) -> tuple[float, float, float, float]:

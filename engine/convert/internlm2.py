@@ -6,12 +6,12 @@ Source: the configuration and the weights' layout of InternLM2 (arXiv 2403.17297
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import partial
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from engine.convert.tensors import StoredTensor, TensorFiles, tensor_chunks
+from engine.convert.packed import taken_apart
+from engine.convert.tensors import StoredTensor, TensorFiles
 from engine.convert.writer import Planned
 from engine.errors import UsageError
 
@@ -52,17 +52,8 @@ def unpacked(
     rows = pairs * (group + 2) * channels
     if tensor.shape[0] != rows:
         raise UsageError(f"{tensor.file}: {found[0]} has {tensor.shape[0]} rows, config.json asks for {rows}")
-    rest = tensor.shape[1:]
-
-    def chunks(start: int, stop: int) -> Iterator[memoryview]:
-        grouped = files.read(tensor).reshape(pairs, group + 2, channels, *rest)
-        return tensor_chunks(grouped[:, start:stop].reshape(-1, *rest))
-
-    for part, start, stop in (("q", 0, group), ("k", group, group + 1), ("v", group + 1, group + 2)):
-        name = f"language_model.model.layers.{found[1]}.self_attn.{part}_proj.{found[2]}"
-        shape = (pairs * (stop - start) * channels, *rest)
-        make: Callable[[], Iterable[memoryview]] = partial(chunks, start, stop)
-        yield Planned(name, tensor.dtype, shape, make)
+    name = f"language_model.model.layers.{found[1]}.self_attn.{{}}_proj.{found[2]}"
+    return taken_apart(files, tensor, {name.format("q"): group, name.format("k"): 1, name.format("v"): 1}, pairs)
 
 
 def _heads(where: Path, language: Mapping[str, Any]) -> tuple[int, int, int]:

@@ -13,8 +13,9 @@ from typing import Any
 
 from engine.convert import internlm2, sa2va_qwen, sam2
 from engine.convert.architecture import options_of
+from engine.convert.packed import taken_apart
 from engine.convert.sam2 import Shapes, shape_of, table_of
-from engine.convert.tensors import StoredTensor, TensorFiles, tensor_chunks
+from engine.convert.tensors import StoredTensor, TensorFiles
 from engine.convert.writer import Planned
 from engine.errors import UsageError
 from engine.model.config import ModelConfig, TilesConfig
@@ -172,16 +173,8 @@ def _name(key: str, file: Path) -> str:
 
 def _thirds(files: TensorFiles, tensor: StoredTensor, found: re.Match[str]) -> Iterator[Planned]:
     """Queries, keys and values, which lie one below the other."""
-    rows, *rest = tensor.shape
-    shape = (rows // 3, *rest)
-
-    def chunks(third: int) -> Iterator[memoryview]:
-        return tensor_chunks(files.read(tensor)[third * shape[0] : (third + 1) * shape[0]])
-
-    for third, part in enumerate("qkv"):
-        name = f"{_TOWER}encoder.layer.{found[1]}.attention.{part}_proj.{found[2]}"
-        make: Callable[[], Iterable[memoryview]] = partial(chunks, third)
-        yield Planned(name, tensor.dtype, shape, make)
+    name = f"{_TOWER}encoder.layer.{found[1]}.attention.{{}}_proj.{found[2]}"
+    return taken_apart(files, tensor, {name.format(part): 1 for part in "qkv"})
 
 
 def _tiles(where: Path, config: Mapping[str, Any]) -> TilesConfig:

@@ -41,9 +41,12 @@ def takes(path: str) -> bool:
 
 def other_thing(path: str) -> str:
     """What a named file is that holds no photograph of its own, and what to do; empty if it may be one."""
-    if ending(path) in _LISTS and os.path.isfile(path) and format_of(_head(path)) is None:
+    head = _head(path) if os.path.isfile(path) else b""
+    if not head or format_of(head) is not None:
+        return ""
+    if ending(path) in _LISTS:
         return "a list, no photograph: give it with --list"
-    kind = other_kind(_head(path)) if os.path.isfile(path) and format_of(_head(path)) is None else None
+    kind = other_kind(head)
     step = next_step(kind) if kind else ""
     return f"a file of another kind ({kind}): {step}" if step else ""
 

@@ -176,6 +176,13 @@ def say_left_out(left_out: Mapping[str, int]) -> str:
     return f"{total} {'file' if total == 1 else 'files'} left out: {', '.join(said)}"
 
 
+def name_below(base: str, path: str) -> str:
+    """What a file is called in every output: its absolute path, without the folder `base` where it lies there."""
+    front = os.path.join(base, "")
+    name = path[len(front) :] if path.startswith(front) else os.path.splitdrive(path)[1]
+    return to_text(name.replace(os.sep, "/").lstrip("/"))
+
+
 def inside(root: Path, file_name: str) -> Path:
     """The file that a relative name with `/` means below a folder.
 
@@ -267,9 +274,7 @@ class _Plan:
             self.left_out[kind] += 1
 
     def _name(self, path: str) -> str:
-        base = os.path.join(self._base, "")
-        name = path[len(base) :] if path.startswith(base) else os.path.splitdrive(path)[1]
-        return to_text(name.replace(os.sep, "/").lstrip("/"))
+        return name_below(self._base, path)
 
     def _is_in_out(self, path: str) -> bool:
         return self._out is not None and is_within(os.path.realpath(path), self._out)

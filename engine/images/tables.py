@@ -11,7 +11,6 @@ questions.
 from __future__ import annotations
 
 import csv
-import io
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -21,10 +20,9 @@ from typing import BinaryIO, Literal
 from engine.errors import UsageError
 from engine.images.inputs import is_within
 from engine.images.lists import read_names
-from engine.images.sources import IN_OUT, Source, Sources
+from engine.images.sources import IN_OUT, Source, Sources, name_below
 from engine.json_file import parse_json, read_bytes
-from engine.text.decoding import decoded
-from engine.text.names import to_text
+from engine.text.decoding import decoded, rows_of
 from engine.text.prompts import Question
 
 _COLUMNS = ("file_name", "filename", "path", "image", "image_path", "file", "photo")
@@ -134,9 +132,7 @@ def _objects(text: str, faults: list[str]) -> Iterator[tuple[int, Mapping[str, o
 
 
 def _table(listing: Listing, text: str, faults: list[str]) -> Iterator[tuple[int, Mapping[str, object]]]:
-    first = text.partition("\n")[0]
-    # Strictly: a quote that is not closed would swallow the rows behind it.
-    rows = csv.DictReader(io.StringIO(text), delimiter=max("\t,;", key=first.count), strict=True)
+    rows = rows_of(text)
     try:
         names = [name.strip() for name in rows.fieldnames or ()]
     except csv.Error as error:
@@ -162,7 +158,4 @@ def _table(listing: Listing, text: str, faults: list[str]) -> Iterator[tuple[int
 
 def _source(root: str, name: str, questions: tuple[Question, ...]) -> Source:
     path = os.path.abspath(os.path.join(root, name))
-    base = os.path.join(root, "")
-    below = path[len(base) :] if path.startswith(base) else os.path.splitdrive(path)[1]
-    file_name = to_text(below.replace(os.sep, "/").lstrip("/"))
-    return Source(Path(path), file_name, os.path.join(root, name), questions=questions)
+    return Source(Path(path), name_below(root, path), os.path.join(root, name), questions=questions)

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any
 
 from engine.journal import Index
-from exporters.categories import category_name
 from exporters.labels.filters import Filters
+from exporters.labels.naming import Naming
 from exporters.labels.quantiles import Quantiles, Spread
 from exporters.labels.select import Selected, select
 
 SMALL, MEDIUM = 32**2, 96**2
 """Pixels from which on a mask is medium, and large. Source: COCO's detection evaluation."""
-
-_PHRASES = 1 << 16  # whose category is remembered
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,22 +113,22 @@ class Statistics:
     filters: Filters
 
 
-def count(journal: Index, filters: Filters, category: Callable[[str], str | None] = category_name) -> Statistics:
+def count(journal: Index, filters: Filters, naming: Naming | None = None) -> Statistics:
     """Count what a journal holds.
 
     Args:
         journal: is read once.
         filters: which masks are labels.
-        category: of a phrase, None where it is not wanted.
+        naming: says the category of a phrase.
 
     Raises:
         MglmmError: if the journal has damaged lines.
     """
     journal.require_whole()
-    remembered: Callable[[str], str | None] = lru_cache(_PHRASES)(category)
-    tally = _Tally(remembered)
+    category = naming or Naming()
+    tally = _Tally(category)
     for photograph in journal.photographs():
-        tally.add(photograph, select(photograph, filters, remembered))
+        tally.add(photograph, select(photograph, filters, category))
     failed_at = Counter(value["failure"]["stage"] for value in journal.failures())
     return tally.statistics(journal, failed_at, filters)
 
@@ -140,7 +137,7 @@ def count(journal: Index, filters: Filters, category: Callable[[str], str | None
 class _Tally:
     """The counting itself, photograph by photograph."""
 
-    category: Callable[[str], str | None]
+    category: Naming
     unlabelled: int = 0
     captions: dict[str, Captions] = field(default_factory=dict)
     masks: Counter[str] = field(default_factory=Counter)

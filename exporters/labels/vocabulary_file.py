@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import io
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -22,7 +21,7 @@ import yaml
 
 from engine.errors import UsageError
 from engine.json_file import parse_json, read_bytes
-from engine.text.decoding import decoded
+from engine.text.decoding import decoded, rows_of
 from exporters.labels.vocabulary import Category, Vocabulary
 
 _COLUMNS = ("phrase", "category")
@@ -47,7 +46,7 @@ def read_vocabulary(path: Path) -> Vocabulary:
         else:
             categories = _numbered(line for line in decoded(content).splitlines() if not line.lstrip().startswith("#"))
         _check(categories)
-    except ValueError as error:
+    except (ValueError, csv.Error) as error:
         raise UsageError(f"{path}: {error}") from None
     return Vocabulary(path.name, hashlib.sha256(content).hexdigest(), tuple(categories), synonyms)
 
@@ -85,9 +84,7 @@ def _names(value: Any) -> list[Category]:
 
 
 def _table(text: str) -> tuple[list[Category], dict[str, str]]:
-    lines = text.splitlines()
-    mark = max(",;\t", key=(lines[0] if lines else "").count)
-    rows = csv.DictReader(io.StringIO(text), delimiter=mark)
+    rows = rows_of(text)
     columns = {name.strip().lower(): name for name in rows.fieldnames or () if name}
     missing = [name for name in _COLUMNS if name not in columns]
     if missing:

@@ -117,6 +117,7 @@ def test_other_phrases_of_a_table(tmp_path: Path) -> None:
         ("a.csv", "name\ncat\n", "no column 'phrase': the first line must name phrase and category"),
         ("a.csv", "phrase,category\nkitten,cat\nkitten,dog\n", "line 3: 'kitten' is of 'cat' and of 'dog'"),
         ("a.csv", "phrase,category\nkitten,\n", "line 2: 'kitten' has no category"),
+        ("a.csv", 'phrase,category\nkitten,"cat\npuppy,dog\n', "unexpected end of data"),
     ],
 )
 def test_bad_files(tmp_path: Path, name: str, content: str | bytes, fault: str) -> None:
